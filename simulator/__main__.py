@@ -1,0 +1,75 @@
+"""Composition root: `python -m simulator COMMAND`. Only here meet simulator, workloads, reports."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from simulator.cli.services import Services
+from simulator.errors import UserError
+from simulator.ir import Workload
+from simulator.version import __version__
+
+COMMANDS = {
+    "run": "replay a workload on an accelerator and say what it costs and why",
+    "compare": "put several workloads side by side on one accelerator",
+    "describe": "count a workload's parameters, MACs and weight bytes",
+    "trace": "trace a PyTorch model into a program file",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Argument errors as one line, like every other user error."""
+
+    def error(self, message: str) -> Any:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def _trace(name: str) -> Workload:
+    catalogue = importlib.import_module("workloads.catalogue")
+    workload: Workload = catalogue.trace_workload(name)
+    return workload
+
+
+def _reports() -> Any:
+    return importlib.import_module("reports.figures")
+
+
+def _services() -> Services:
+    return Services(
+        specs_dir=Path(str(files("accelerator_specs").joinpath(""))),
+        programs_dir=Path(str(files("workloads").joinpath("programs"))),
+        trace=_trace,
+        reports=_reports,
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the process's exit code (2 for a user's error)."""
+    parser = _Parser(prog="python -m simulator", description=__import__("simulator").__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, purpose in COMMANDS.items():
+        module = importlib.import_module(f"simulator.cli.{name}")
+        module.add_arguments(commands.add_parser(name, help=purpose, description=purpose))
+    args = parser.parse_args(argv)
+    try:
+        importlib.import_module(f"simulator.cli.{args.command}").execute(args, _services())
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

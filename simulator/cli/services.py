@@ -1,0 +1,27 @@
+"""What commands need from the packages the simulator itself never imports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simulator.ir import Workload
+
+
+@dataclass(frozen=True)
+class Services:
+    """Handed to every command by `simulator.__main__`, the composition root.
+
+    Attributes:
+        specs_dir: folder of the shipped accelerator specs.
+        programs_dir: folder of the shipped, already traced programs.
+        trace: traces the named PyTorch workload (imports torch when called).
+        reports: returns the `reports.figures` module (imports matplotlib when called).
+    """
+
+    specs_dir: Path
+    programs_dir: Path
+    trace: Callable[[str], Workload]
+    reports: Callable[[], Any]

@@ -1,0 +1,38 @@
+"""Turns pydantic's findings into one line that names the field, the value and the remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import ValidationError
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean 'x'?)`` for the closest known word, or an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def first_problem(error: ValidationError, known_fields: Iterable[str] = ()) -> str:
+    """The first validation error as ``field.path: value: what is wrong``; counts the others."""
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    path = ".".join(str(part) for part in first["loc"]) or "file"
+    more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        name = str(first["loc"][-1])
+        return f"{path}: unknown field{nearest(name, known_fields)}{more}"
+    if first["type"] == "missing":
+        return f"{path}: missing, it is required{more}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{path}: {_shown(first.get('input'))}{message}{more}"
+
+
+def _shown(value: Any) -> str:
+    """The offending value, if it is short enough to help."""
+    if isinstance(value, dict | list | tuple) or value is None:
+        return ""
+    text = repr(value)
+    return f"{text if len(text) <= 60 else text[:57] + '...'}: "
