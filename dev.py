@@ -160,17 +160,17 @@ def install() -> None:
     pip = [PYTHON, "-m", "pip"]
     quiet = ["--quiet", "--disable-pip-version-check"]
     step("installing uv", [*pip, "install", *quiet, "-c", CONSTRAINTS, "uv"])
-    env = uv_environment()
+    env = uv_environment(PYTHON)
     uv_install = [PYTHON, "-m", "uv", "pip", "install", "--python", PYTHON, "-c", CONSTRAINTS]
     install_torch(uv_install, env)
     everything = ["--build-constraints", CONSTRAINTS, "-e", ".[torch,data,dev]"]
     step("installing the project and its other dependencies", [*uv_install, *everything], env)
 
 
-def uv_environment() -> dict[str, str]:
+def uv_environment(python: str) -> dict[str, str]:
     """This process's environment, with pip's mirror, wheel folder and certificate named to uv."""
     env = dict(os.environ)
-    listing = [PYTHON, "-m", "pip", "config", "list"]
+    listing = [python, "-m", "pip", "config", "list"]
     output = subprocess.run(listing, capture_output=True, text=True, check=False).stdout
     settings = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
     for pip_name, uv_name in PIP_TO_UV.items():
