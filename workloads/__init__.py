@@ -1,0 +1,1 @@
+"""Networks in PyTorch: their definition, training and tracing into programs. Needs torch."""
