@@ -1,0 +1,80 @@
+"""What the method needs to know of a dense network to rebuild it as a tree."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from math import sqrt
+from typing import Any, Generic, TypeVar
+
+from torch import Tensor, nn
+
+Dense = TypeVar("Dense", bound=nn.Module)
+
+
+class Adapter(ABC, Generic[Dense]):
+    """Cuts one dense network into a trunk, a run of stages and a classifier, at any width.
+
+    Stages are numbered from 0; a tree of depth L replaces the last L of them, level l by
+    stage ``n_stages - L + l - 1``. What flows between stages (the state) is a tensor or a
+    tuple of tensors, samples first.
+
+    Attributes:
+        dense: the network; new modules are created on its device.
+        n_stages: number of stages.
+        max_depth: how many of the last stages can be replaced.
+    """
+
+    dense: Dense
+    n_stages: int
+    max_depth: int
+
+    def level_fraction(self, n_nodes: int) -> float:
+        """Width of a level's specializers as a share of the dense stage's (section III-B)."""
+        return 1.0 / sqrt(n_nodes)
+
+    @abstractmethod
+    def trunk(self, n_stages: int) -> nn.Module:
+        """A copy of everything before stage `n_stages`, as one module from input to state."""
+
+    @abstractmethod
+    def pool(self, stage: int) -> nn.Module:
+        """A module from the state after a stage to (batch, width); -1 is before stage 0."""
+
+    @abstractmethod
+    def width(self, stage: int, fraction: float) -> int:
+        """Channels after a stage built at a fraction of its width; -1 is before stage 0."""
+
+    @abstractmethod
+    def specializers(self, stage: int, in_width: int, fraction: float, n: int) -> list[nn.Module]:
+        """The `n` modules of a level: the stage at a fraction of its width, untrained."""
+
+    @abstractmethod
+    def head(self, in_width: int, fraction: float) -> nn.Module:
+        """A leaf's classifier from the last stage's state to logits, untrained."""
+
+
+def scaled(width: int, fraction: float) -> int:
+    """A width times a fraction, rounded, at least 1."""
+    return max(1, round(width * fraction))
+
+
+class ImagePool(nn.AdaptiveAvgPool2d):
+    """Mean over the pixels: (batch, channels, rows, columns) to (batch, channels)."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).flatten(1)
+
+
+class PooledLinear(nn.Module):
+    """The classifier of image networks: mean over the pixels, then a linear layer."""
+
+    def __init__(self, in_width: int, n_classes: int) -> None:
+        super().__init__()
+        self.avgpool = ImagePool()
+        self.fc = nn.Linear(in_width, n_classes)
+
+    def forward(self, state: Any) -> Tensor:
+        return self.fc(self.avgpool(state))
