@@ -1,0 +1,37 @@
+"""Files that commands write: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from simulator.errors import UserError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader never sees a part of it, not even after a crash.
+
+    Raises:
+        UserError: the folder does not exist, or the path cannot be written.
+    """
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder, name a file in it")
+    temporary = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _umask() -> int:
+    """The process's file mode mask (which can only be read by setting it)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
