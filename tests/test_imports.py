@@ -25,6 +25,7 @@ SIMULATOR_ORDER = (
     {"timeline"},
     {"result"},
     {"engine", "fast"},
+    {"compile"},
     {"study"},
     {"cli"},
     {"__main__"},
