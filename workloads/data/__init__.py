@@ -1,0 +1,1 @@
+"""Data sets: CIFAR-100, ImageNet and ModelNet40 from local files, and bundled ones."""
