@@ -73,9 +73,7 @@ def read_text(path: Path, error_type: type[UserError]) -> str:
         raise error_type(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _load(
-    text: str, origin: str, schema: str, error_type: type[UserError]
-) -> dict[str, Any]:
+def _load(text: str, origin: str, schema: str, error_type: type[UserError]) -> dict[str, Any]:
     """The JSON object without its schema header, after checking that header."""
     try:
         data = json.loads(text)
@@ -94,7 +92,7 @@ def _load(
         raise error_type(
             f"{origin}: schema_version: is {version!r}, this version reads {SCHEMA_VERSION}"
         )
-    return data
+    return dict(data)
 
 
 _BLOCK_KEYS = ("layers", "steps", "arms", "router", "program", "routes")

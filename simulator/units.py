@@ -8,6 +8,11 @@ domains never drift apart.
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any, overload
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 PS_PER_S = 10**12
 PS_PER_NS = 10**3
@@ -16,8 +21,14 @@ BYTES_PER_MIB = 1024 * 1024
 PJ_PER_J = 10**12
 
 
-def ceil_div(numerator: int, denominator: int) -> int:
-    """Smallest integer not below numerator / denominator (denominator > 0)."""
+@overload
+def ceil_div(numerator: int, denominator: int) -> int: ...
+@overload
+def ceil_div(numerator: NDArray[np.int64], denominator: Any) -> NDArray[np.int64]: ...
+@overload
+def ceil_div(numerator: int, denominator: NDArray[np.int64]) -> NDArray[np.int64]: ...
+def ceil_div(numerator: Any, denominator: Any) -> Any:
+    """Smallest integer not below numerator / denominator (denominator > 0), element by element."""
     return -(-numerator // denominator)
 
 

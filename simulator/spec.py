@@ -1,0 +1,247 @@
+"""What an accelerator is made of: PE array, vector unit, scratchpad, DMA, DRAM, energy.
+
+A spec is data. Each number names its source in the spec's own `sources` table, keyed by the
+dotted field, as ``MARK: text`` with MARK one of S (read in the source), D (arithmetic on S),
+R (produced by running a public tool) or ``assumed``.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from simulator.units import BYTES_PER_KIB, cycles_to_ps, ns_to_ps
+
+SOURCE_PATTERN = re.compile(r"^(S|D|R|assumed): .{3,}", re.DOTALL)
+
+
+def _whole(low: int, high: int) -> Any:
+    return Field(ge=low, le=high, strict=True)
+
+
+def _real(low: float, high: float) -> Any:
+    return Field(ge=low, le=high, allow_inf_nan=False, strict=True)
+
+
+class Part(BaseModel):
+    """Base of all parts: immutable, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Dataflow(StrEnum):
+    """How a tile's loop nest is laid over the PE array.
+
+    weight_, output_ and input_stationary are systolic arrays whose fold of rows x cols pays
+    its fill and drain. dot_product is a C x K array (NVDLA, arXiv-free public documentation):
+    `rows` input channels are reduced for `cols` output channels in one cycle. ideal is a bound,
+    not hardware: every PE busy in every cycle.
+    """
+
+    WEIGHT_STATIONARY = "weight_stationary"
+    OUTPUT_STATIONARY = "output_stationary"
+    INPUT_STATIONARY = "input_stationary"
+    DOT_PRODUCT = "dot_product"
+    IDEAL = "ideal"
+
+
+class Location(StrEnum):
+    """Where a network's input arrives and its output is wanted."""
+
+    DRAM = "dram"
+    SCRATCHPAD = "scratchpad"
+
+
+class PeArray(Part):
+    """The multiply-accumulate array: rows x cols PEs, one MAC per PE and cycle."""
+
+    rows: Annotated[int, _whole(1, 4096)]
+    cols: Annotated[int, _whole(1, 4096)]
+    dataflow: Dataflow
+    clock_hz: Annotated[int, _whole(10**6, 10**11)]
+
+    @property
+    def pes(self) -> int:
+        """Processing elements, which is also the peak MACs per cycle."""
+        return self.rows * self.cols
+
+
+class VectorUnit(Part):
+    """Pooling, addition, normalisation, activation and argmax: one lane-op per lane and cycle."""
+
+    lanes: Annotated[int, _whole(1, 2**20)]
+    clock_hz: Annotated[int, _whole(10**6, 10**11)]
+
+
+class Sequencer(Part):
+    """Dispatches tiles; `branch_latency_ns` passes from a router's argmax to the next command."""
+
+    branch_latency_ns: Annotated[float, _real(0, 1e9)]
+
+
+class Scratchpad(Part):
+    """Software-managed on-chip SRAM: `banks` banks of equal size, each `ports` wide open.
+
+    A port of a bank moves `bank_bytes_per_cycle` per PE clock cycle. With one port the DMA's
+    peak rate is taken from what the PE array can read; with two or more it is not.
+    """
+
+    capacity_kib: Annotated[int, _whole(1, 2**22)]
+    banks: Annotated[int, _whole(1, 4096)]
+    ports: Annotated[int, _whole(1, 8)]
+    bank_bytes_per_cycle: Annotated[int, _whole(1, 4096)]
+
+    @property
+    def capacity_bytes(self) -> int:
+        """Capacity in bytes."""
+        return self.capacity_kib * BYTES_PER_KIB
+
+
+class Dma(Part):
+    """Moves data between DRAM and scratchpad: commands in order, `channels` of them in flight."""
+
+    channels: Annotated[int, _whole(1, 64)]
+    descriptor_latency_ns: Annotated[float, _real(0, 1e6)]
+    outstanding_requests: Annotated[int, _whole(1, 65536)]
+
+
+class Dram(Part):
+    """Off-chip memory seen through its controller.
+
+    `efficiency_fraction` is the share of the peak rate that sequential streams reach;
+    a transfer occupies whole bursts; its data is complete one latency after its last burst.
+    """
+
+    peak_bytes_per_s: Annotated[int, _whole(10**3, 10**14)]
+    efficiency_fraction: Annotated[float, _real(0.01, 1)]
+    burst_bytes: Annotated[int, _whole(1, 65536)]
+    read_latency_ns: Annotated[float, _real(0, 1e6)]
+    write_latency_ns: Annotated[float, _real(0, 1e6)]
+
+
+class Io(Part):
+    """Where the network's input lies when an inference starts and where its output must go."""
+
+    input_location: Location = Location.DRAM
+    output_location: Location = Location.DRAM
+
+
+Bits = Annotated[int, _whole(1, 64)]
+
+
+class Precision(Part):
+    """Bits per value of each kind of tensor."""
+
+    weight_bits: Bits
+    activation_bits: Bits
+    accumulator_bits: Bits
+    index_bits: Bits
+
+
+class Energy(Part):
+    """Energy per event and static power; scratchpad and DRAM energy is per byte moved."""
+
+    mac_pj: Annotated[float, _real(0, 1e6)]
+    vector_op_pj: Annotated[float, _real(0, 1e6)]
+    scratchpad_read_pj_per_byte: Annotated[float, _real(0, 1e6)]
+    scratchpad_write_pj_per_byte: Annotated[float, _real(0, 1e6)]
+    dram_read_pj_per_byte: Annotated[float, _real(0, 1e6)]
+    dram_write_pj_per_byte: Annotated[float, _real(0, 1e6)]
+    logic_static_w: Annotated[float, _real(0, 1e4)]
+    scratchpad_static_w: Annotated[float, _real(0, 1e4)]
+    dram_static_w: Annotated[float, _real(0, 1e4)]
+
+    @property
+    def static_w(self) -> float:
+        """Power drawn all the time, busy or not."""
+        return self.logic_static_w + self.scratchpad_static_w + self.dram_static_w
+
+
+class AcceleratorSpec(Part):
+    """One accelerator, complete; see accelerator_specs/README.md for every field."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    description: str
+    pe_array: PeArray
+    vector_unit: VectorUnit
+    sequencer: Sequencer
+    scratchpad: Scratchpad
+    dma: Dma
+    dram: Dram
+    io: Io = Io()
+    precision: Precision
+    energy: Energy
+    sources: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.scratchpad.capacity_bytes % self.scratchpad.banks:
+            raise ValueError(
+                f"scratchpad.banks: {self.scratchpad.banks} banks do not divide "
+                f"scratchpad.capacity_kib {self.scratchpad.capacity_kib} evenly"
+            )
+        known = set(self.numbers())
+        for field, source in self.sources.items():
+            if field not in known:
+                raise ValueError(f"sources.{field}: no such number in this spec")
+            if not SOURCE_PATTERN.match(source):
+                raise ValueError(
+                    f"sources.{field}: {source!r} must start with a mark: 'S: ', 'D: ', 'R: ' "
+                    "or 'assumed: '"
+                )
+        if self.compute_bytes_per_cycle < 1:
+            raise ValueError(
+                "scratchpad.ports: the DRAM's peak rate takes the only port's whole bandwidth; "
+                "more banks, wider banks or a second port are needed"
+            )
+        return self
+
+    def numbers(self) -> dict[str, int | float]:
+        """Every numeric field by its dotted name."""
+        found: dict[str, int | float] = {}
+        for part_name in type(self).model_fields:
+            part = getattr(self, part_name)
+            if isinstance(part, Part):
+                for field, value in part:
+                    if isinstance(value, int | float) and not isinstance(value, bool):
+                        found[f"{part_name}.{field}"] = value
+        return found
+
+    def assumed_fields(self) -> list[str]:
+        """Numbers that are marked as assumed or name no source at all."""
+        return [
+            field
+            for field in self.numbers()
+            if self.sources.get(field, "assumed: ").startswith("assumed: ")
+        ]
+
+    @cached_property
+    def compute_bytes_per_cycle(self) -> int:
+        """Scratchpad bytes per PE cycle left for the PE array, see `Scratchpad`."""
+        pad = self.scratchpad
+        peak = pad.banks * pad.ports * pad.bank_bytes_per_cycle
+        if pad.ports > 1:
+            return peak
+        return peak - -(-self.dram.peak_bytes_per_s // self.pe_array.clock_hz)
+
+    @cached_property
+    def descriptor_latency_ps(self) -> int:
+        """Time the DMA needs to start one command."""
+        return ns_to_ps(self.dma.descriptor_latency_ns)
+
+    @cached_property
+    def branch_latency_ps(self) -> int:
+        """Time from the end of a router's argmax to the first command that depends on it."""
+        return ns_to_ps(self.sequencer.branch_latency_ns)
+
+    def pe_cycles_to_ps(self, cycles: int) -> int:
+        """Duration of PE array cycles."""
+        return cycles_to_ps(cycles, self.pe_array.clock_hz)
+
+    def vector_cycles_to_ps(self, cycles: int) -> int:
+        """Duration of vector unit cycles."""
+        return cycles_to_ps(cycles, self.vector_unit.clock_hz)
