@@ -1,0 +1,60 @@
+"""Energy of an inference from its event counts and its duration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simulator.spec import AcceleratorSpec
+from simulator.units import PJ_PER_J, ps_to_s
+
+
+@dataclass(frozen=True)
+class EventCounts:
+    """Everything that draws energy, counted; addable."""
+
+    macs: int = 0
+    vector_operations: int = 0
+    scratchpad_read_bytes: int = 0
+    scratchpad_write_bytes: int = 0
+    dram_read_bytes: int = 0
+    dram_write_bytes: int = 0
+
+    def __add__(self, other: EventCounts) -> EventCounts:
+        return EventCounts(
+            self.macs + other.macs,
+            self.vector_operations + other.vector_operations,
+            self.scratchpad_read_bytes + other.scratchpad_read_bytes,
+            self.scratchpad_write_bytes + other.scratchpad_write_bytes,
+            self.dram_read_bytes + other.dram_read_bytes,
+            self.dram_write_bytes + other.dram_write_bytes,
+        )
+
+
+@dataclass(frozen=True)
+class EnergyBreakdown:
+    """Energy by component, in picojoules; `total_pj` is their sum."""
+
+    mac_pj: float
+    vector_pj: float
+    scratchpad_pj: float
+    dram_pj: float
+    static_pj: float
+
+    @property
+    def total_pj(self) -> float:
+        """Sum of the components."""
+        return self.mac_pj + self.vector_pj + self.scratchpad_pj + self.dram_pj + self.static_pj
+
+
+def energy_of(counts: EventCounts, duration_ps: int, spec: AcceleratorSpec) -> EnergyBreakdown:
+    """Energy of counted events, plus static power over the whole duration."""
+    table = spec.energy
+    return EnergyBreakdown(
+        mac_pj=counts.macs * table.mac_pj,
+        vector_pj=counts.vector_operations * table.vector_op_pj,
+        scratchpad_pj=counts.scratchpad_read_bytes * table.scratchpad_read_pj_per_byte
+        + counts.scratchpad_write_bytes * table.scratchpad_write_pj_per_byte,
+        dram_pj=counts.dram_read_bytes * table.dram_read_pj_per_byte
+        + counts.dram_write_bytes * table.dram_write_pj_per_byte,
+        static_pj=table.static_w * ps_to_s(duration_ps) * PJ_PER_J,
+    )
