@@ -1,0 +1,1 @@
+"""From a program to a plan: what is fused, what stays on chip, how layers are tiled."""

@@ -1,0 +1,235 @@
+"""A plan: for every group of the tree, where its operands live and how it is tiled.
+
+Plans are made at a budget of scratchpad bytes, never above the capacity. The budgets form a
+fixed ladder and the other knobs a fixed set, none of which depends on bandwidth or capacity,
+so that a plan that fits a smaller scratchpad is a candidate for a larger one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simulator.cost.vector import lane_operations, operations
+from simulator.ir import MAC_OPS, Program, Tensor, WeightBlock
+from simulator.mapping.groups import (
+    GroupedStep,
+    LayerGroup,
+    Liveness,
+    analyse_liveness,
+    group_program,
+    path_groups,
+)
+from simulator.mapping.residency import (
+    Residency,
+    always_in_dram,
+    choose_residency,
+    resident_demand_bytes,
+    tensor_bytes,
+)
+from simulator.mapping.tiling import Candidates, GroupShape, Tiling, enumerate_candidates
+from simulator.spec import AcceleratorSpec
+from simulator.units import bits_to_bytes, ceil_div
+
+SMALLEST_BUDGET_BYTES = 4096
+BALANCES_CYCLES_PER_BYTE = (1 / 2, 1 / 32)
+RESERVES = (0.0, 0.25)
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """One point of the planner's search.
+
+    Attributes:
+        budget_bytes: scratchpad bytes the plan may use.
+        cycles_per_byte: machine balance that blockings are chosen for.
+        reserve_fraction: share of the budget kept for tile buffers, if they can use it.
+    """
+
+    budget_bytes: int
+    cycles_per_byte: float
+    reserve_fraction: float
+
+
+@dataclass(frozen=True)
+class GroupPlan:
+    """How one group runs."""
+
+    live: Liveness
+    shape: GroupShape
+    tiling: Tiling
+    resident_bytes: int
+    vector_cycles: int
+    vector_operations: int
+    macs: int
+
+    @property
+    def group(self) -> LayerGroup:
+        """The group planned."""
+        return self.live.group
+
+    @property
+    def signature(self) -> tuple[GroupShape, Tiling, int]:
+        """Equal signatures take equal time: sibling arms of one shape, for instance."""
+        return (self.shape, self.tiling, self.resident_bytes)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A complete mapping of a program's tree onto an accelerator."""
+
+    knobs: Knobs
+    residency: Residency
+    groups: dict[str, GroupPlan]
+
+    def key(self) -> tuple[object, ...]:
+        """Identifies what the plan does; plans of different knobs may do the same."""
+        return (
+            self.knobs.budget_bytes,
+            self.residency.in_dram,
+            tuple(plan.tiling for plan in self.groups.values()),
+        )
+
+
+class MappingProblem:
+    """A program prepared for planning on one accelerator; remembers blockings by shape."""
+
+    def __init__(self, program: Program, spec: AcceleratorSpec) -> None:
+        self.spec = spec
+        self.inputs = program.inputs
+        self.steps: tuple[GroupedStep, ...] = group_program(program)
+        self.liveness = analyse_liveness(self.steps, program.inputs)
+        self._shapes: dict[tuple[str, frozenset[str]], GroupShape] = {}
+        self._candidates: dict[GroupShape, Candidates] = {}
+        self._best: dict[tuple[GroupShape, int, float], Tiling] = {}
+        self._command_cycles = (
+            spec.dma.descriptor_latency_ns * 1e-9 * spec.pe_array.clock_hz / spec.dma.channels
+        )
+
+    def budgets(self, capacity_bytes: int) -> list[int]:
+        """Scratchpad budgets worth a plan up to a capacity, largest first.
+
+        The powers of two and one and a half times them, from 4 KiB; each budget from which some
+        group can keep all its activations on chip; and the least budget that maps the program.
+        None depends on the capacity.
+        """
+        streamed, _ = always_in_dram(self.liveness, self.inputs, self.spec)
+        found = {self.least_budget()[0]}
+        for live in self.liveness.values():
+            buffers = self._candidates_of(live, streamed)[1].smallest_buffer_bytes
+            found.add(resident_demand_bytes(live, streamed, self.spec) + buffers)
+        power = SMALLEST_BUDGET_BYTES
+        while power <= capacity_bytes:
+            found |= {power, power + power // 2}
+            power *= 2
+        return sorted((b for b in found if b <= capacity_bytes), reverse=True)
+
+    def least_budget(self) -> tuple[int, str]:
+        """The least scratchpad bytes that map the program, and the group that needs them."""
+        everything = frozenset(t for live in self.liveness.values() for t in live.tensor_names)
+        demands = []
+        for name, live in self.liveness.items():
+            decided = live.tensor_names if live.group.is_decision else frozenset[str]()
+            in_dram = everything - decided
+            buffers = self._candidates_of(live, in_dram)[1].smallest_buffer_bytes
+            demands.append((buffers + resident_demand_bytes(live, in_dram, self.spec), name))
+        return max(demands)
+
+    def path(self, arms: tuple[int, ...]) -> list[LayerGroup]:
+        """The groups one route runs, in order."""
+        return path_groups(self.steps, list(arms))
+
+    def residency(self, budget_bytes: int, reserve_fraction: float) -> Residency:
+        """What stays on chip at a budget, part of which is reserved for tile buffers.
+
+        Raises:
+            InfeasiblePlanError: some group fits the budget with no blocking.
+        """
+        reserve = int(budget_bytes * reserve_fraction)
+
+        def tile_bytes_of(live: Liveness, in_dram: frozenset[str]) -> int:
+            candidates = self._candidates_of(live, in_dram)[1]
+            return max(
+                min(reserve, candidates.largest_buffer_bytes), candidates.smallest_buffer_bytes
+            )
+
+        return choose_residency(self.liveness, self.inputs, budget_bytes, self.spec, tile_bytes_of)
+
+    def plan(self, residency: Residency, knobs: Knobs) -> Plan:
+        """Tile every group for a residency made at the same budget and reserve."""
+        groups = {
+            name: self._plan_group(live, residency, knobs) for name, live in self.liveness.items()
+        }
+        return Plan(knobs, residency, groups)
+
+    def least_dram_bytes(self, residency: Residency, path: list[LayerGroup]) -> int:
+        """A lower bound on the bytes any plan with this residency moves on a path."""
+        return sum(
+            self._candidates_of(self.liveness[group.name], residency.in_dram)[1].least_dram_bytes
+            for group in path
+        )
+
+    def _plan_group(self, live: Liveness, residency: Residency, knobs: Knobs) -> GroupPlan:
+        shape, candidates = self._candidates_of(live, residency.in_dram)
+        resident = residency.resident_bytes[live.group.name]
+        room = knobs.budget_bytes - resident
+        key = (shape, room, knobs.cycles_per_byte)
+        tiling = self._best.get(key)
+        if tiling is None:
+            tiling = candidates.best(room, knobs.cycles_per_byte, self._command_cycles)
+            self._best[key] = tiling
+        layers = live.group.layers
+        return GroupPlan(
+            live=live,
+            shape=shape,
+            tiling=tiling,
+            resident_bytes=resident,
+            vector_cycles=self._vector_cycles(live.group),
+            vector_operations=sum(operations(layer) for layer in layers),
+            macs=sum(layer.macs for layer in layers),
+        )
+
+    def _candidates_of(
+        self, live: Liveness, in_dram: frozenset[str]
+    ) -> tuple[GroupShape, Candidates]:
+        key = (live.group.name, in_dram & live.tensor_names)
+        shape = self._shapes.get(key)
+        if shape is None:
+            shape = self._shapes[key] = self._shape(live, in_dram)
+        candidates = self._candidates.get(shape)
+        if candidates is None:
+            candidates = enumerate_candidates(shape, self.spec.pe_array)
+            self._candidates[shape] = candidates
+        return shape, candidates
+
+    def _shape(self, live: Liveness, in_dram: frozenset[str]) -> GroupShape:
+        group = live.group
+
+        def streamed(tensors: tuple[Tensor, ...]) -> int:
+            return sum(tensor_bytes(t, self.spec) for t in tensors if t.name in in_dram)
+
+        return GroupShape(
+            op=group.main.op,
+            dims=group.main.dims,
+            ifmap_rows=_rows(group),
+            ifmap_bytes=streamed(group.main.ifmaps),
+            operand_bytes=streamed(group.operands),
+            ofmap_bytes=streamed((live.ofmap,)) if live.ofmap else 0,
+            weight_bytes=sum(block_bytes(w, self.spec) for w in group.weights),
+            accumulator_bits=self.spec.precision.accumulator_bits,
+            vector_cycles=self._vector_cycles(group),
+        )
+
+    def _vector_cycles(self, group: LayerGroup) -> int:
+        layers = group.epilogue if group.main.op in MAC_OPS else group.layers
+        return ceil_div(lane_operations(layers), self.spec.vector_unit.lanes)
+
+
+def block_bytes(block: WeightBlock, spec: AcceleratorSpec) -> int:
+    """Bytes of a weight block at its own or the spec's precision."""
+    return bits_to_bytes(block.params, block.bits or spec.precision.weight_bits)
+
+
+def _rows(group: LayerGroup) -> int:
+    """Input rows along the loop dimension p: image height, or tokens of a matrix product."""
+    shape = group.main.ifmaps[0].shape
+    return shape[2] if len(shape) == 4 else max(group.main.dims.p, 1)

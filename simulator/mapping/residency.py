@@ -1,0 +1,144 @@
+"""Decides which activations stay in the scratchpad between layers and which go to DRAM."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from simulator.errors import Contributor, InfeasiblePlanError
+from simulator.ir import Tensor, TensorKind
+from simulator.mapping.groups import Liveness
+from simulator.spec import AcceleratorSpec, Location
+from simulator.units import bits_to_bytes
+
+
+@dataclass(frozen=True)
+class Residency:
+    """Which tensors live in DRAM, and the scratchpad bytes residents take at each group.
+
+    Attributes:
+        in_dram: names of the tensors that are not kept on chip.
+        resident_bytes: by group name, bytes of all resident tensors live there.
+        staged_bytes: sizes of network inputs loaded whole before their first reader, and kept.
+    """
+
+    in_dram: frozenset[str]
+    resident_bytes: dict[str, int]
+    staged_bytes: dict[str, int]
+
+
+def tensor_bytes(tensor: Tensor, spec: AcceleratorSpec) -> int:
+    """Bytes of a tensor at the spec's precision."""
+    bits = (
+        spec.precision.index_bits
+        if tensor.kind is TensorKind.INDEX
+        else spec.precision.activation_bits
+    )
+    return bits_to_bytes(tensor.elements, bits)
+
+
+def always_in_dram(
+    liveness: dict[str, Liveness], inputs: tuple[Tensor, ...], spec: AcceleratorSpec
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Tensors that must pass through DRAM, and network inputs worth staging on chip.
+
+    An input in DRAM with one reader is streamed; with several it is staged: loaded once and
+    kept while it is live. Outputs go to DRAM if the spec says so.
+    """
+    readers = Counter(t.name for live in liveness.values() for t in live.inputs)
+    outputs = {live.group.ofmap.name for live in liveness.values() if live.is_network_output}
+    streamed: set[str] = outputs if spec.io.output_location is Location.DRAM else set()
+    staged: set[str] = set()
+    if spec.io.input_location is Location.DRAM:
+        for tensor in inputs:
+            (staged if readers[tensor.name] > 1 else streamed).add(tensor.name)
+    return frozenset(streamed), frozenset(staged)
+
+
+def choose_residency(
+    liveness: dict[str, Liveness],
+    inputs: tuple[Tensor, ...],
+    budget_bytes: int,
+    spec: AcceleratorSpec,
+    tile_bytes_of: Callable[[Liveness, frozenset[str]], int],
+) -> Residency:
+    """Keep everything on chip that fits beside the tiles; move the cheapest to DRAM otherwise.
+
+    Groups are visited in execution order, again and again until nothing moves. Where the live
+    tensors and the group's tile buffers exceed the budget, tensors leave in order of the traffic
+    they cause per byte they free (one write plus one read per reader), the largest first among
+    equals.
+
+    `tile_bytes_of` says how many bytes of tile buffers a group needs when the given tensors are
+    in DRAM.
+
+    Raises:
+        InfeasiblePlanError: a group's smallest tiles do not fit even with all else in DRAM.
+    """
+    readers = Counter(t.name for live in liveness.values() for t in live.inputs)
+    streamed, staged = always_in_dram(liveness, inputs, spec)
+    in_dram = set(streamed)
+    settled = False
+    while not settled:
+        settled = True
+        for live in liveness.values():
+            while True:
+                residents = _residents(live, in_dram)
+                used = sum(tensor_bytes(t, spec) for t in residents)
+                tiles = tile_bytes_of(live, frozenset(in_dram))
+                if used + tiles <= budget_bytes:
+                    break
+                movable = [t for t in residents if not _pinned(live, t)]
+                if not movable:
+                    raise _infeasible(live, residents, tiles, budget_bytes, spec)
+                leaving = min(
+                    movable, key=lambda t: (readers[t.name], -tensor_bytes(t, spec), t.name)
+                )
+                in_dram.add(leaving.name)
+                settled = False
+    fixed = frozenset(in_dram)
+    return Residency(
+        in_dram=fixed,
+        resident_bytes={
+            name: sum(tensor_bytes(t, spec) for t in _residents(live, fixed))
+            for name, live in liveness.items()
+        },
+        staged_bytes={t.name: tensor_bytes(t, spec) for t in inputs if t.name in staged - fixed},
+    )
+
+
+def resident_demand_bytes(live: Liveness, in_dram: frozenset[str], spec: AcceleratorSpec) -> int:
+    """Scratchpad bytes of the resident tensors while a group runs, tile buffers not counted."""
+    return sum(tensor_bytes(t, spec) for t in _residents(live, in_dram))
+
+
+def _residents(live: Liveness, in_dram: set[str] | frozenset[str]) -> list[Tensor]:
+    """Distinct tensors that take scratchpad space while the group runs."""
+    tensors = {t.name: t for t in (*live.through, *live.inputs)}
+    if live.ofmap is not None:
+        over = live.overwrites
+        shares = over is not None and over.name not in in_dram and live.ofmap.name not in in_dram
+        if not shares:
+            tensors[live.ofmap.name] = live.ofmap
+    return [t for name, t in tensors.items() if name not in in_dram]
+
+
+def _pinned(live: Liveness, tensor: Tensor) -> bool:
+    """A decision's inputs are never moved: they are a handful of router values."""
+    return live.group.is_decision and tensor in live.inputs
+
+
+def _infeasible(
+    live: Liveness, residents: list[Tensor], tiles: int, budget: int, spec: AcceleratorSpec
+) -> InfeasiblePlanError:
+    parts = [Contributor("tile buffers", tiles)]
+    parts += [Contributor(t.name, tensor_bytes(t, spec)) for t in residents]
+    parts.sort(key=lambda part: (-part.n_bytes, part.name))
+    return InfeasiblePlanError(
+        layer=live.group.name,
+        resource="scratchpad",
+        demand_bytes=sum(part.n_bytes for part in parts),
+        capacity_bytes=budget,
+        contributors=tuple(parts[:4]),
+    )

@@ -1,0 +1,271 @@
+"""Builds a route's schedule: places stores and loads in time and space, then orders them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.cost.dram import DramModel
+from simulator.mapping.groups import LayerGroup
+from simulator.mapping.plan import GroupPlan, Plan
+from simulator.mapping.schedule import (
+    NONE,
+    CommandColumns,
+    FetchRule,
+    ReleaseCause,
+    Schedule,
+    TileColumns,
+)
+from simulator.mapping.tiles import Load, TiledGroup, TransferKind, tile_group
+from simulator.mapping.tiling import GroupShape, Tiling
+from simulator.spec import AcceleratorSpec
+
+
+@dataclass(frozen=True)
+class _PlacedLoad:
+    """A load, the tile that needs it, the tile that releases it, and whose store it reads."""
+
+    load: Load
+    tile: int
+    release: int
+    cause: ReleaseCause
+    reads_store_of: int
+    staged: bool = False
+
+
+class Scheduler:
+    """Builds schedules for one accelerator; cuts each group of equal tiling once."""
+
+    def __init__(self, spec: AcceleratorSpec, dram: DramModel) -> None:
+        self._spec, self._dram = spec, dram
+        self._tiled: dict[tuple[str, GroupShape, Tiling], TiledGroup] = {}
+
+    def tiled(self, group: GroupPlan) -> TiledGroup:
+        """The tiles of a planned group."""
+        key = (group.group.name, group.shape, group.tiling)
+        found = self._tiled.get(key)
+        if found is None:
+            found = self._tiled[key] = tile_group(group, self._spec)
+        return found
+
+    def build(self, plan: Plan, path: list[LayerGroup], fetch: FetchRule) -> Schedule:
+        """Order the tiles and transfers of one route through a plan."""
+        groups = tuple(plan.groups[group.name] for group in path)
+        builder = _Builder(plan, groups, tuple(self.tiled(g) for g in groups), fetch)
+        builder.place_stores()
+        builder.place_loads()
+        return builder.finish(self._spec, self._dram)
+
+
+class _Builder:
+    """Working state of `Scheduler.build`."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        groups: tuple[GroupPlan, ...],
+        tiled: tuple[TiledGroup, ...],
+        fetch: FetchRule,
+    ) -> None:
+        self.plan, self.groups, self.tiled, self.fetch = plan, groups, tiled, fetch
+        starts = list(accumulate((len(group.tiles) for group in tiled), initial=0))
+        self.starts = starts
+        self.n_tiles = starts[-1]
+        self.group_of = [g for g, (a, b) in enumerate(pairwise(starts)) for _ in range(a, b)]
+        self.tiles = [tile for group in tiled for tile in group.tiles]
+        self.decisions = [
+            starts[g + 1] - 1 for g, group in enumerate(groups) if group.group.is_decision
+        ]
+        base = [
+            groups[g].resident_bytes + tiled[g].psum_bytes + tiled[g].ofmap_buffer_bytes
+            for g in self.group_of
+        ]
+        self.fixed: NDArray[np.int64] = np.array(base, dtype=np.int64)
+        self.used = self.fixed.copy()
+        self.store_wait: dict[int, int] = {}
+        self.loads: list[_PlacedLoad] = []
+
+    def place_stores(self) -> None:
+        """Which tile waits for each store: output tiles have two buffers.
+
+        The last two of a group may linger through the next group's first tile if that has room
+        for them; otherwise that tile waits.
+        """
+        for g, (start, end) in enumerate(pairwise(self.starts)):
+            storing = [i for i in range(start, end) if self.tiles[i].store_bytes]
+            for i, over_next in zip(storing, storing[2:], strict=False):
+                self.store_wait[i] = over_next
+            if not storing:
+                continue
+            lingering = self.tiled[g].ofmap_buffer_bytes
+            waiter = end
+            if end < self.n_tiles:
+                following = self.groups[g + 1]
+                demand = following.resident_bytes + following.tiling.buffer_bytes
+                if demand + lingering <= self.plan.knobs.budget_bytes:
+                    self.fixed[end] += lingering
+                    self.used[end] += lingering
+                    waiter = end + 1
+            for i in storing[-2:]:
+                self.store_wait[i] = waiter
+
+    def place_loads(self) -> None:
+        """Release every load as early as order, routing and room allow."""
+        producer = self._producers()
+        staged = set(self.plan.residency.staged_bytes)
+        start_of_stream = (NONE, ReleaseCause.START)
+        previous = {TransferKind.WEIGHT: start_of_stream, TransferKind.IFMAP: start_of_stream}
+        for g, (start, end) in enumerate(pairwise(self.starts)):
+            self._stage_inputs(g, staged)
+            decision = max((d for d in self.decisions if d < start), default=NONE)
+            if self.fetch.across_branches:
+                decision = NONE
+            for i in range(start, end):
+                for load in self.tiles[i].loads:
+                    stored = producer[g] if load.kind is TransferKind.IFMAP else NONE
+                    earliest, cause = max(
+                        (previous[load.kind][0], previous[load.kind][1]),
+                        (stored, ReleaseCause.DATA),
+                        (decision, ReleaseCause.ROUTE),
+                        key=lambda wait: wait[0],
+                    )
+                    release = self._release(load, i, earliest)
+                    if release > earliest:
+                        cause = ReleaseCause.SPACE
+                    previous[load.kind] = (release, cause)
+                    self.loads.append(_PlacedLoad(load, i, release, cause, stored))
+
+    def _producers(self) -> dict[int, int]:
+        """Per group, the last tile that stores something the group loads back from DRAM."""
+        in_dram = self.plan.residency.in_dram
+        last_tile = {
+            group.group.ofmap.name: self.starts[g + 1] - 1 for g, group in enumerate(self.groups)
+        }
+        return {
+            g: max(
+                (last_tile.get(t.name, NONE) for t in group.live.inputs if t.name in in_dram),
+                default=NONE,
+            )
+            for g, group in enumerate(self.groups)
+        }
+
+    def _stage_inputs(self, g: int, staged: set[str]) -> None:
+        """Load a network input whole before its first reader; its space is a resident's."""
+        for tensor in self.groups[g].live.inputs:
+            if tensor.name in staged:
+                staged.discard(tensor.name)
+                n_bytes = self.plan.residency.staged_bytes[tensor.name]
+                load = Load(TransferKind.IFMAP, n_bytes, 0)
+                self.loads.append(
+                    _PlacedLoad(load, self.starts[g], NONE, ReleaseCause.START, NONE, staged=True)
+                )
+
+    def _release(self, load: Load, tile: int, earliest: int) -> int:
+        """Walk back from the tile that needs the load to the last one without room for it."""
+        used, room = self.used, self.plan.knobs.budget_bytes - load.n_bytes
+        release = earliest
+        if earliest + 1 < tile:
+            if used[tile - 1] > room:
+                release = tile - 1
+            else:
+                blocked = (used[earliest + 1 : tile] > room).nonzero()[0]
+                if blocked.size:
+                    release = earliest + 1 + int(blocked[-1])
+        used[release + 1 : tile + load.held_for + 1] += load.n_bytes
+        return release
+
+    def finish(self, spec: AcceleratorSpec, dram: DramModel) -> Schedule:
+        """Order all commands and write the columns."""
+        entries = self._ordered_commands()
+        store_command = {tile: j for j, (tile, load) in enumerate(entries) if load is None}
+        load_command = [NONE] * self.n_tiles
+        for j, (tile, load) in enumerate(entries):
+            if load is not None:
+                load_command[tile] = j
+        return Schedule(
+            groups=self.groups,
+            tiled=self.tiled,
+            tiles=self._tile_columns(spec, load_command, store_command),
+            commands=self._command_columns(entries, store_command, dram),
+            fixed_bytes=tuple(int(b) for b in self.fixed),
+            budget_bytes=self.plan.knobs.budget_bytes,
+            channels=spec.dma.channels,
+            descriptor_ps=spec.descriptor_latency_ps,
+            branch_tiles=tuple(self.decisions),
+        )
+
+    def _ordered_commands(self) -> list[tuple[int, _PlacedLoad | None]]:
+        """(tile, load or None for its store) in issue order.
+
+        By release; then loads the next tile waits for, then the store, then the rest.
+        """
+        keyed: list[tuple[tuple[int, int, int], int, _PlacedLoad | None]] = []
+        for n, load in enumerate(self.loads):
+            urgent = load.tile <= load.release + 1 and load.reads_store_of != load.release
+            keyed.append(((load.release, 0 if urgent else 2, n), load.tile, load))
+        keyed += [((tile, 1, 0), tile, None) for tile in self.store_wait]
+        keyed.sort(key=lambda entry: entry[0])
+        return [(tile, load) for _, tile, load in keyed]
+
+    def _tile_columns(
+        self, spec: AcceleratorSpec, load_command: list[int], store_command: dict[int, int]
+    ) -> TileColumns:
+        first = set(self.starts)
+        decisions = set(self.decisions)
+        wait = [NONE] * (self.n_tiles + 2)
+        for tile, waiter in self.store_wait.items():
+            wait[waiter] = max(wait[waiter], store_command[tile])
+        return TileColumns(
+            group=tuple(self.group_of),
+            pe_ps=tuple(spec.pe_cycles_to_ps(t.pe_cycles) for t in self.tiles),
+            vector_ps=tuple(spec.vector_cycles_to_ps(t.vector_cycles) for t in self.tiles),
+            after_tile=tuple(i - 1 if i in first else NONE for i in range(self.n_tiles)),
+            after_delay_ps=tuple(
+                spec.branch_latency_ps if i - 1 in decisions else 0 for i in range(self.n_tiles)
+            ),
+            load_command=tuple(load_command),
+            store_command=tuple(wait[: self.n_tiles]),
+        )
+
+    def _command_columns(
+        self,
+        entries: list[tuple[int, _PlacedLoad | None]],
+        store_command: dict[int, int],
+        dram: DramModel,
+    ) -> CommandColumns:
+        decisions = set() if self.fetch.across_branches else set(self.decisions)
+        kinds: list[TransferKind] = []
+        sizes: list[int] = []
+        rows: list[tuple[int, int, ReleaseCause, int, int, bool]] = []
+        for tile, load in entries:
+            if load is None:
+                kinds.append(TransferKind.OFMAP)
+                sizes.append(self.tiles[tile].store_bytes)
+                rows.append((tile, 0, ReleaseCause.DATA, NONE, NONE, False))
+                continue
+            kinds.append(load.load.kind)
+            sizes.append(load.load.n_bytes)
+            delay_ps = self.fetch.decision_delay_ps if load.release in decisions else 0
+            after = store_command.get(load.reads_store_of, NONE)
+            free_tile = tile + load.load.held_for
+            rows.append((load.release, delay_ps, load.cause, after, free_tile, load.staged))
+        return CommandColumns(
+            kind=tuple(kinds),
+            n_bytes=tuple(sizes),
+            tile=tuple(tile for tile, _ in entries),
+            release_tile=tuple(row[0] for row in rows),
+            release_delay_ps=tuple(row[1] for row in rows),
+            release_cause=tuple(row[2] for row in rows),
+            after_command=tuple(row[3] for row in rows),
+            free_tile=tuple(row[4] for row in rows),
+            staged=tuple(row[5] for row in rows),
+            bus_bytes=tuple(dram.bus_bytes(n) for n in sizes),
+            occupancy_ps=tuple(dram.occupancy_ps(n) for n in sizes),
+            latency_ps=tuple(
+                dram.write_latency_ps if k is TransferKind.OFMAP else dram.read_latency_ps
+                for k in kinds
+            ),
+        )

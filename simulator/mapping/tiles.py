@@ -1,0 +1,258 @@
+"""Cuts one planned group into tiles: compute time, transfers and event counts of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+
+from simulator.cost.compute import OperandReads, TileShape, operand_reads, pe_cycles
+from simulator.cost.energy import EventCounts
+from simulator.ir import MAC_OPS
+from simulator.mapping.plan import GroupPlan
+from simulator.mapping.tiling import LoopOrder
+from simulator.spec import AcceleratorSpec, PeArray
+from simulator.units import bits_to_bytes, ceil_div
+
+
+class TransferKind(StrEnum):
+    """What a DMA command moves."""
+
+    WEIGHT = "weight"
+    IFMAP = "ifmap"
+    OFMAP = "ofmap"
+
+
+@dataclass(frozen=True)
+class Load:
+    """Data a tile needs from DRAM; held until the tile `held_for` tiles later is done."""
+
+    kind: TransferKind
+    n_bytes: int
+    held_for: int
+
+
+@dataclass
+class Tile:
+    """One step of the PE array and vector unit.
+
+    Attributes:
+        pe_cycles: cycles of the PE array, scratchpad bandwidth included; 0 for vector work.
+        vector_cycles: cycles of the vector unit, streaming behind the PE array.
+        loads: transfers that must be complete before the tile starts.
+        store_bytes: output bytes that go to DRAM after the tile.
+    """
+
+    pe_cycles: int
+    vector_cycles: int
+    loads: list[Load] = field(default_factory=list)
+    store_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class TiledGroup:
+    """All tiles of one group, the buffers they share, and what the compute units count.
+
+    Attributes:
+        psum_bytes: buffers of partial sums while a reduction spans several tiles.
+        ofmap_buffer_bytes: double buffer of output tiles on their way to DRAM.
+    """
+
+    tiles: tuple[Tile, ...]
+    psum_bytes: int
+    ofmap_buffer_bytes: int
+    counts: EventCounts
+
+
+class _Splitter:
+    """Deals out a whole number of bytes in proportion, so that the parts sum to it exactly."""
+
+    def __init__(self, total: int, parts: int) -> None:
+        self._total, self._parts, self._done, self._dealt = total, parts, 0, 0
+
+    def take(self, parts: int) -> int:
+        self._done += parts
+        share = self._total * self._done // self._parts - self._dealt
+        self._dealt += share
+        return share
+
+
+def _ranges(full: int, size: int) -> list[tuple[int, int]]:
+    """Consecutive (start, length) pieces of at most `size`."""
+    return [(start, min(size, full - start)) for start in range(0, full, size)]
+
+
+@lru_cache(maxsize=65536)
+def _tile_cost(array: PeArray, tile: TileShape) -> tuple[int, OperandReads]:
+    reads = operand_reads(array, tile)
+    return int(pe_cycles(array, tile)), OperandReads(int(reads.ifmap), int(reads.weight))
+
+
+def tile_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
+    """The tiles of a group in execution order."""
+    if plan.group.main.op in MAC_OPS:
+        return _tile_mac_group(plan, spec)
+    return _tile_vector_group(plan, spec)
+
+
+@dataclass(frozen=True)
+class _LoopIndex:
+    """One iteration of the blocked loops: (index, start, length) along k, p and c."""
+
+    k: tuple[int, int, int]
+    p: tuple[int, int, int]
+    c: tuple[int, int, int]
+
+
+def _loop_nest(plan: GroupPlan) -> tuple[Iterator[_LoopIndex], tuple[int, int, int]]:
+    """Iterations in execution order, and the number of blocks along k, p and c."""
+    d, tiling = plan.shape.dims, plan.tiling
+    ks, ps, cs = (
+        [(i, *piece) for i, piece in enumerate(_ranges(full, size))]
+        for full, size in ((d.k, tiling.k), (d.p, tiling.p), (d.c, tiling.c))
+    )
+    if tiling.order is LoopOrder.K_OUTER:
+        nest = (_LoopIndex(k, p, c) for k in ks for p in ps for c in cs)
+    else:
+        nest = (_LoopIndex(k, p, c) for p in ps for k in ks for c in cs)
+    return nest, (len(ks), len(ps), len(cs))
+
+
+def _tile_mac_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
+    shape, tiling, d = plan.shape, plan.tiling, plan.shape.dims
+    nest, (n_k, n_p, n_c) = _loop_nest(plan)
+    k_outer = tiling.order is LoopOrder.K_OUTER
+    weights = _Splitter(shape.weight_bytes, d.k * d.c)
+    weight_pieces: dict[tuple[int, int], int] = {}
+    outputs = _Splitter(shape.ofmap_bytes, d.k * d.p)
+    operands = _Splitter(shape.operand_bytes, d.k * d.p)
+    vector = _Splitter(plan.vector_cycles, d.k * d.p)
+    acc_bytes = bits_to_bytes(1, shape.accumulator_bits)
+    tiles: list[Tile] = []
+    reads = writes = 0
+    for index in nest:
+        (ki, _, dk), (pi, p0, dp), (ci, _, dc) = index.k, index.p, index.c
+        last_c = ci == n_c - 1
+        groups = max(dk * d.groups // d.k, 1)
+        cost, accesses = _tile_cost(
+            spec.pe_array,
+            TileShape(
+                k=dk, c=max(dc // d.groups, 1), m=d.n * dp * d.q, r=d.r, s=d.s, groups=groups
+            ),
+        )
+        psum_bytes = dk * d.n * dp * d.q * acc_bytes
+        tile_reads = (
+            bits_to_bytes(accesses.ifmap, spec.precision.activation_bits)
+            + bits_to_bytes(accesses.weight, spec.precision.weight_bits)
+            + (psum_bytes if ci else 0)
+        )
+        tile_writes = 0 if last_c else psum_bytes
+        if last_c:
+            tile_writes += bits_to_bytes(dk * d.n * dp * d.q, spec.precision.activation_bits)
+        tile = Tile(
+            pe_cycles=max(cost, ceil_div(tile_reads + tile_writes, spec.compute_bytes_per_cycle)),
+            vector_cycles=vector.take(dk * dp) if last_c else 0,
+        )
+        reads, writes = reads + tile_reads, writes + tile_writes
+
+        piece = (ki, ci)
+        if piece not in weight_pieces:
+            weight_pieces[piece] = weights.take(dk * dc)
+        if shape.weight_bytes:
+            held = _weight_hold(k_outer, (ki, pi, ci), (n_k, n_p, n_c))
+            if held is not None:
+                tile.loads.append(Load(TransferKind.WEIGHT, weight_pieces[piece], held))
+        if shape.ifmap_bytes:
+            held = _ifmap_hold(k_outer, (ki, pi, ci), (n_k, n_p, n_c))
+            if held is not None:
+                n_bytes = _ifmap_tile_bytes(plan, p0, dp, dc)
+                tile.loads.append(Load(TransferKind.IFMAP, n_bytes, held))
+        if shape.operand_bytes and ci == 0:
+            tile.loads.append(Load(TransferKind.IFMAP, operands.take(dk * dp), n_c - 1))
+        if shape.ofmap_bytes and last_c:
+            tile.store_bytes = outputs.take(dk * dp)
+        tiles.append(tile)
+    psum = tiling.k * tiling.p * d.n * d.q * acc_bytes * min(n_k * n_p, 2) if n_c > 1 else 0
+    return _tiled(plan, tiles, psum, reads, writes, spec)
+
+
+def _weight_hold(
+    k_outer: bool, index: tuple[int, int, int], blocks: tuple[int, int, int]
+) -> int | None:
+    """How many tiles longer a weight tile loaded now is used; None if it is there already."""
+    (ki, pi, _), (n_k, n_p, n_c) = index, blocks
+    if n_c == 1 and k_outer:
+        return n_p - 1 if pi == 0 else None
+    if n_c == 1 and n_k == 1:
+        return n_p - 1 if pi == 0 and ki == 0 else None
+    return 0
+
+
+def _ifmap_hold(
+    k_outer: bool, index: tuple[int, int, int], blocks: tuple[int, int, int]
+) -> int | None:
+    """How many tiles longer an ifmap tile loaded now is used; None if it is there already."""
+    (ki, pi, _), (n_k, n_p, n_c) = index, blocks
+    if n_c == 1 and not k_outer:
+        return n_k - 1 if ki == 0 else None
+    if n_c == 1 and n_p == 1:
+        return n_k - 1 if ki == 0 and pi == 0 else None
+    return 0
+
+
+def _ifmap_tile_bytes(plan: GroupPlan, p0: int, dp: int, dc: int) -> int:
+    """Bytes of the input rows that dp output rows from p0 need, padding rows not counted."""
+    d, rows = plan.shape.dims, plan.shape.ifmap_rows
+    padding = max((d.p - 1) * d.stride[0] + d.r - rows, 0)
+    first = p0 * d.stride[0] - ceil_div(padding, 2)
+    last = first + (dp - 1) * d.stride[0] + d.r
+    needed = max(min(last, rows) - max(first, 0), 1)
+    return ceil_div(plan.shape.ifmap_bytes * needed * dc, rows * d.c)
+
+
+def _tile_vector_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
+    shape, n = plan.shape, plan.tiling.pieces
+    vector = _Splitter(plan.vector_cycles, n)
+    outputs = _Splitter(shape.ofmap_bytes, n)
+    streams = [
+        (kind, _Splitter(n_bytes, n))
+        for kind, n_bytes in (
+            (TransferKind.WEIGHT, shape.weight_bytes),
+            (TransferKind.IFMAP, shape.ifmap_bytes),
+            (TransferKind.IFMAP, shape.operand_bytes),
+        )
+        if n_bytes
+    ]
+    tiles = []
+    for _ in range(n):
+        tile = Tile(pe_cycles=0, vector_cycles=vector.take(1), store_bytes=outputs.take(1))
+        for kind, splitter in streams:
+            n_bytes = splitter.take(1)
+            if n_bytes:
+                tile.loads.append(Load(kind, n_bytes, 0))
+        tiles.append(tile)
+    bits = spec.precision.activation_bits
+    reads = sum(bits_to_bytes(t.elements, bits) for t in plan.group.main.ifmaps)
+    writes = bits_to_bytes(plan.group.ofmap.elements, bits)
+    return _tiled(plan, tiles, 0, reads + shape.weight_bytes, writes, spec)
+
+
+def _tiled(
+    plan: GroupPlan, tiles: list[Tile], psum: int, reads: int, writes: int, spec: AcceleratorSpec
+) -> TiledGroup:
+    """Adds what the epilogue reads; the DMA's side is counted from its commands."""
+    epilogue = sum(
+        bits_to_bytes(t.elements, spec.precision.activation_bits) for t in plan.group.operands
+    )
+    return TiledGroup(
+        tiles=tuple(tiles),
+        psum_bytes=psum,
+        ofmap_buffer_bytes=sum(sorted((t.store_bytes for t in tiles), reverse=True)[:2]),
+        counts=EventCounts(
+            macs=plan.macs,
+            vector_operations=plan.vector_operations,
+            scratchpad_read_bytes=reads + epilogue,
+            scratchpad_write_bytes=writes,
+        ),
+    )

@@ -1,0 +1,253 @@
+"""Loop blocking of one layer group: all candidates costed at once, the best one that fits taken.
+
+A MAC layer's loops over output channels (k), output rows (p) and input channels (c) are blocked;
+the reduction is innermost, so partial sums never leave the chip. Two loop orders compete:
+``k_outer`` keeps a weight tile while output rows pass, ``p_outer`` keeps an ifmap tile while
+output channels pass. Vector layers are cut into equal pieces; the rows that neighbouring pooling
+windows share stay in the vector unit, so every input byte is read once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.cost.compute import TileShape, pe_cycles
+from simulator.ir import MAC_OPS, Dims, Op
+from simulator.spec import PeArray
+from simulator.units import bits_to_bytes, ceil_div
+
+MAX_VECTOR_PIECES = 4096
+UNSPLITTABLE_OPS = frozenset({Op.FARTHEST_POINT_SAMPLE, Op.BALL_QUERY})
+"""Ops that look at every point for each output: their inputs must be on chip whole."""
+
+
+class LoopOrder(StrEnum):
+    """Which operand's tile stays while the other loop runs."""
+
+    K_OUTER = "k_outer"
+    P_OUTER = "p_outer"
+
+
+@dataclass(frozen=True)
+class GroupShape:
+    """All that a group's blocking depends on; equal shapes share their candidates.
+
+    Byte counts are of whole tensors at the spec's precision; ifmap and operand bytes count the
+    tensors in DRAM only.
+    """
+
+    op: Op
+    dims: Dims
+    ifmap_rows: int
+    ifmap_bytes: int
+    operand_bytes: int
+    ofmap_bytes: int
+    weight_bytes: int
+    accumulator_bits: int
+    vector_cycles: int
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """One loop blocking and what it needs.
+
+    Attributes:
+        order: loop order over k and p.
+        k, p, c: tile sizes in output channels, output rows and input channels.
+        buffer_bytes: scratchpad bytes of its (double) buffers.
+        least_dram_bytes: a lower bound on the bytes it moves, for discarding plans unseen.
+        pieces: for vector layers, the number of equal pieces; 1 for MAC layers.
+    """
+
+    order: LoopOrder
+    k: int
+    p: int
+    c: int
+    buffer_bytes: int
+    least_dram_bytes: int
+    pieces: int = 1
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Every blocking of one group shape, as parallel arrays."""
+
+    tilings: tuple[Tiling, ...]
+    buffer_bytes: NDArray[np.int64]
+    dram_bytes: NDArray[np.int64]
+    cycles: NDArray[np.int64]
+    tiles: NDArray[np.int64]
+    transfers: NDArray[np.int64]
+
+    @cached_property
+    def smallest_buffer_bytes(self) -> int:
+        """The least scratchpad any blocking needs."""
+        return int(self.buffer_bytes.min())
+
+    @cached_property
+    def largest_buffer_bytes(self) -> int:
+        """The most scratchpad any blocking can use."""
+        return int(self.buffer_bytes.max())
+
+    @cached_property
+    def least_dram_bytes(self) -> int:
+        """The least traffic of any blocking."""
+        return min(tiling.least_dram_bytes for tiling in self.tilings)
+
+    def best(self, room_bytes: int, cycles_per_byte: float, command_cycles: float) -> Tiling:
+        """The cheapest blocking whose buffers fit the room.
+
+        Cost is that of a two-stage pipeline at the given machine balance: the slower of
+        compute and transfer in full, of the faster one the share that no other transfer hides,
+        and a charge per command.
+        Ties go to less traffic, then fewer tiles.
+
+        Args:
+            room_bytes: scratchpad bytes for buffers; at least `smallest_buffer_bytes`.
+            cycles_per_byte: PE cycles that pass while one DRAM byte moves.
+            command_cycles: PE cycles charged per DMA command.
+        """
+        transfer = self.dram_bytes * cycles_per_byte
+        cost = (
+            np.maximum(self.cycles, transfer)
+            + np.minimum(self.cycles, transfer) / np.maximum(self.transfers, 1)
+            + self.transfers * command_cycles
+        )
+        cost = np.where(self.buffer_bytes <= room_bytes, cost, np.inf)
+        order = np.lexsort((self.tiles, self.dram_bytes, cost))
+        return self.tilings[int(order[0])]
+
+
+@lru_cache(maxsize=8192)
+def enumerate_candidates(shape: GroupShape, array: PeArray) -> Candidates:
+    """All candidate blockings of a group shape on a PE array."""
+    if shape.op in MAC_OPS:
+        return _mac_candidates(shape, array)
+    return _vector_candidates(shape)
+
+
+def _halvings(full: int, grain: int) -> list[int]:
+    """full, then its halvings rounded up to whole grains, down to one grain (or full)."""
+    sizes = [full]
+    pieces = 2
+    while sizes[-1] > grain:
+        size = ceil_div(ceil_div(full, pieces), grain) * grain
+        if size < sizes[-1]:
+            sizes.append(size)
+        pieces *= 2
+    return sizes
+
+
+def _mac_candidates(shape: GroupShape, array: PeArray) -> Candidates:
+    d = shape.dims
+    grain_k = array.cols if d.groups == 1 else d.k // d.groups
+    sizes_k = _halvings(d.k, min(grain_k, d.k))
+    sizes_p = _halvings(d.p, 1)
+    sizes_c = _halvings(d.c, min(array.rows, d.c)) if d.groups == 1 else [d.c]
+    grid = np.array(
+        [(o, k, p, c) for o in (0, 1) for k in sizes_k for p in sizes_p for c in sizes_c],
+        dtype=np.int64,
+    )
+    p_outer, k, p, c = grid[:, 0] == 1, grid[:, 1], grid[:, 2], grid[:, 3]
+    n_k, n_p, n_c = ceil_div(d.k, k), ceil_div(d.p, p), ceil_div(d.c, c)
+    tiles = n_k * n_p * n_c
+    whole_c = n_c == 1
+
+    weight_loads = np.where(
+        p_outer,
+        np.where((n_k == 1) & whole_c, n_k, tiles),
+        np.where(whole_c, n_k, tiles),
+    )
+    ifmap_loads = np.where(
+        p_outer,
+        np.where(whole_c, n_p, tiles),
+        np.where((n_p == 1) & whole_c, n_p, tiles),
+    )
+    weight_tile = ceil_div(shape.weight_bytes * k * c, d.k * d.c)
+    rows_read = np.minimum((p - 1) * d.stride[0] + d.r, shape.ifmap_rows)
+    ifmap_tile = ceil_div(shape.ifmap_bytes * rows_read * c, shape.ifmap_rows * d.c)
+    ofmap_tile = ceil_div(shape.ofmap_bytes * k * p, d.k * d.p)
+    operand_tile = ceil_div(shape.operand_bytes * k * p, d.k * d.p)
+    outputs = n_k * n_p
+
+    buffers = weight_tile * np.where(weight_loads > 1, 2, 1) * (shape.weight_bytes > 0)
+    dram_bytes = ceil_div(shape.weight_bytes * weight_loads, n_k * n_c)
+    transfers = weight_loads * (shape.weight_bytes > 0)
+    if shape.ifmap_bytes:
+        buffers = buffers + ifmap_tile * np.where(ifmap_loads > 1, 2, 1)
+        dram_bytes = dram_bytes + ifmap_tile * ifmap_loads
+        transfers = transfers + ifmap_loads
+    for n_bytes, tile in (
+        (shape.operand_bytes, operand_tile),
+        (shape.ofmap_bytes, ofmap_tile),
+    ):
+        if n_bytes:
+            buffers = buffers + tile * np.where(outputs > 1, 2, 1)
+            dram_bytes = dram_bytes + tile * outputs
+            transfers = transfers + outputs
+    psum_tile = bits_to_bytes(1, shape.accumulator_bits) * d.n * k * p * d.q
+    buffers = buffers + np.where(whole_c, 0, psum_tile * np.where(outputs > 1, 2, 1))
+
+    cycles = tiles * pe_cycles(
+        array,
+        TileShape(
+            k=k,
+            c=np.maximum(c // d.groups, 1),
+            m=d.n * p * d.q,
+            r=d.r,
+            s=d.s,
+            groups=np.maximum(k * d.groups // d.k, 1),
+        ),
+    )
+    rows_needed = min(shape.ifmap_rows, d.p * d.r)
+    sweep_bytes = shape.ifmap_bytes * rows_needed // shape.ifmap_rows
+    least = (
+        shape.weight_bytes * weight_loads // (n_k * n_c)
+        + sweep_bytes * (ifmap_loads // (n_p * n_c))
+        + shape.operand_bytes
+        + shape.ofmap_bytes
+    )
+    orders = (LoopOrder.K_OUTER, LoopOrder.P_OUTER)
+    tilings = tuple(
+        Tiling(orders[row[0]], int(row[1]), int(row[2]), int(row[3]), int(size), int(low))
+        for row, size, low in zip(grid, buffers, least, strict=True)
+    )
+    return Candidates(tilings, buffers, dram_bytes, cycles, tiles, transfers)
+
+
+def _vector_candidates(shape: GroupShape) -> Candidates:
+    d = shape.dims
+    limit = min(MAX_VECTOR_PIECES, max(d.p, d.k, d.c))
+    if shape.op in UNSPLITTABLE_OPS:
+        limit = 1
+    pieces = np.array([2**i for i in range(limit.bit_length())], dtype=np.int64)
+    streams = [
+        n_bytes
+        for n_bytes in (
+            shape.weight_bytes,
+            shape.ifmap_bytes,
+            shape.operand_bytes,
+            shape.ofmap_bytes,
+        )
+        if n_bytes
+    ]
+    buffers = np.zeros_like(pieces)
+    for n_bytes in streams:
+        buffers = buffers + ceil_div(n_bytes, pieces) * np.where(pieces > 1, 2, 1)
+    tilings = tuple(
+        Tiling(LoopOrder.P_OUTER, d.k, d.p, d.c, int(size), sum(streams), pieces=int(n))
+        for n, size in zip(pieces, buffers, strict=True)
+    )
+    return Candidates(
+        tilings=tilings,
+        buffer_bytes=buffers,
+        dram_bytes=np.full_like(pieces, sum(streams)),
+        cycles=np.full_like(pieces, shape.vector_cycles),
+        tiles=pieces,
+        transfers=pieces * len(streams),
+    )
