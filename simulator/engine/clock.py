@@ -1,0 +1,50 @@
+"""What the processes share: the environment, who is done when, and the schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import simpy
+
+from simulator.mapping.schedule import Schedule
+
+Process = Generator[simpy.Event, Any, None]
+
+
+class Completion:
+    """A row of one-shot events, one per tile or command, with the time each happened."""
+
+    def __init__(self, env: simpy.Environment, count: int) -> None:
+        self._env = env
+        self._events: list[simpy.Event] = [env.event() for _ in range(count)]
+        self.time_ps: list[int] = [0] * count
+
+    def __getitem__(self, index: int) -> simpy.Event:
+        return self._events[index]
+
+    def signal(self, index: int) -> None:
+        """Mark one as happened now and wake whoever waits for it."""
+        self.time_ps[index] = int(self._env.now)
+        self._events[index].succeed()
+
+    def happened(self, index: int) -> bool:
+        """Whether it has happened."""
+        return self._events[index].triggered
+
+
+class Shared:
+    """The state that connects the processes of one simulated inference."""
+
+    def __init__(self, env: simpy.Environment, schedule: Schedule) -> None:
+        n_tiles, n_commands = len(schedule.tiles.group), len(schedule.commands.kind)
+        self.env = env
+        self.schedule = schedule
+        self.tile_dispatched = Completion(env, n_tiles)
+        self.pe_done = Completion(env, n_tiles)
+        self.vector_started = Completion(env, n_tiles)
+        self.tile_done = Completion(env, n_tiles)
+        self.issued = Completion(env, n_commands)
+        self.bus_taken = Completion(env, n_commands)
+        self.bus_freed = Completion(env, n_commands)
+        self.complete = Completion(env, n_commands)

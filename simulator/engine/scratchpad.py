@@ -1,0 +1,58 @@
+"""Accounts for every scratchpad byte while an inference runs and enforces the capacity."""
+
+from __future__ import annotations
+
+from simulator.mapping.schedule import Schedule
+from simulator.mapping.tiles import TransferKind
+
+
+class CapacityExceededError(AssertionError):
+    """The schedule put more into the scratchpad than it holds: a defect of the planner."""
+
+
+class Scratchpad:
+    """Occupied bytes over time: what the running layer keeps, and the buffers of loads."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+        self._loaded_bytes = 0
+        self._fixed_bytes = schedule.fixed_bytes[0]
+        self._freed_by_tile = [0] * len(schedule.tiles.group)
+        commands = schedule.commands
+        for j, tile in enumerate(commands.free_tile):
+            if self._is_buffer(j):
+                self._freed_by_tile[tile] += commands.n_bytes[j]
+        self._dispatched = -1
+        self.peak_bytes = self._fixed_bytes
+
+    def on_issue(self, command: int) -> None:
+        """A load takes its buffer when it is issued."""
+        if self._is_buffer(command):
+            self._loaded_bytes += self._schedule.commands.n_bytes[command]
+            self._check()
+
+    def on_dispatch(self, tile: int) -> None:
+        """A tile's activations, partial sums and output buffers are there while it runs."""
+        self._dispatched = tile
+        self._fixed_bytes = self._schedule.fixed_bytes[tile]
+        self._check()
+
+    def on_tile_done(self, tile: int) -> None:
+        """Loads whose last reader this was give their buffers back, and a layer its own."""
+        self._loaded_bytes -= self._freed_by_tile[tile]
+        fixed = self._schedule.fixed_bytes
+        if tile == self._dispatched and tile + 1 < len(fixed):
+            self._fixed_bytes = fixed[tile + 1]
+
+    def _is_buffer(self, command: int) -> bool:
+        """Loads, but for staged network inputs, whose space is fixed from the start."""
+        commands = self._schedule.commands
+        return commands.kind[command] is not TransferKind.OFMAP and not commands.staged[command]
+
+    def _check(self) -> None:
+        occupied = self._loaded_bytes + self._fixed_bytes
+        self.peak_bytes = max(self.peak_bytes, occupied)
+        if occupied > self._schedule.budget_bytes:
+            raise CapacityExceededError(
+                f"{occupied} B in a scratchpad budget of {self._schedule.budget_bytes} B"
+            )

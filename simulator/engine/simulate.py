@@ -1,0 +1,65 @@
+"""Runs one schedule through the SimPy processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import simpy
+
+from simulator.engine.clock import Shared
+from simulator.engine.compute_units import pe_array, vector_unit
+from simulator.engine.dma import Dram, dma
+from simulator.engine.scratchpad import Scratchpad
+from simulator.engine.sequencer import sequencer
+from simulator.mapping.schedule import Schedule
+from simulator.timeline import Timeline
+
+
+class CountingEnvironment(simpy.Environment):
+    """A SimPy environment that counts the events it processes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.event_count = 0
+
+    def step(self) -> None:
+        """Process the next event."""
+        self.event_count += 1
+        super().step()
+
+
+@dataclass(frozen=True)
+class EngineRun:
+    """What one engine run yields beside the timeline."""
+
+    timeline: Timeline
+    scratchpad_peak_bytes: int
+    event_count: int
+
+
+def simulate(schedule: Schedule) -> EngineRun:
+    """Replay a schedule event by event.
+
+    Raises:
+        CapacityExceededError: the schedule overfills the scratchpad (a planner's defect).
+    """
+    env = CountingEnvironment()
+    shared = Shared(env, schedule)
+    scratchpad = Scratchpad(schedule)
+    env.process(sequencer(shared, scratchpad))
+    env.process(pe_array(shared))
+    env.process(vector_unit(shared, scratchpad))
+    env.process(dma(shared, Dram(shared), scratchpad))
+    env.run()
+    timeline = Timeline(
+        schedule=schedule,
+        pe_start_ps=tuple(shared.tile_dispatched.time_ps),
+        pe_end_ps=tuple(shared.pe_done.time_ps),
+        vector_start_ps=tuple(shared.vector_started.time_ps),
+        vector_end_ps=tuple(shared.tile_done.time_ps),
+        issue_ps=tuple(shared.issued.time_ps),
+        bus_start_ps=tuple(shared.bus_taken.time_ps),
+        bus_end_ps=tuple(shared.bus_freed.time_ps),
+        complete_ps=tuple(shared.complete.time_ps),
+    )
+    return EngineRun(timeline, scratchpad.peak_bytes, env.event_count)
