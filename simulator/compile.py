@@ -1,0 +1,193 @@
+"""Chooses the plan of a program on an accelerator: every candidate replayed, the fastest kept.
+
+The candidates do not depend on bandwidth, latency or capacity (beyond fitting it), and a replay
+is monotone in every duration. So with a fixed route more bandwidth or a larger scratchpad is
+never slower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from simulator.cost.dram import DramModel, RateLatencyDram
+from simulator.errors import Contributor, InfeasiblePlanError
+from simulator.fast.recurrence import replay
+from simulator.ir import Program
+from simulator.mapping.groups import LayerGroup
+from simulator.mapping.plan import (
+    BALANCES_CYCLES_PER_BYTE,
+    RESERVES,
+    Knobs,
+    MappingProblem,
+    Plan,
+)
+from simulator.mapping.residency import Residency
+from simulator.mapping.schedule import FetchRule, Schedule
+from simulator.mapping.scheduler import Scheduler
+from simulator.policy import Policy
+from simulator.spec import AcceleratorSpec
+from simulator.units import ceil_div
+
+PathCost = Callable[[list[LayerGroup]], int]
+Arms = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class CompiledProgram:
+    """The chosen plan and one schedule per route.
+
+    Attributes:
+        plan: the mapping all routes share.
+        schedules: by arms taken.
+        plans_considered: candidate plans, those discarded by their lower bound included.
+        plans_replayed: candidates whose schedules were built and replayed.
+    """
+
+    plan: Plan
+    schedules: dict[Arms, Schedule]
+    plans_considered: int
+    plans_replayed: int
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    latency_ps: int
+    plan: Plan
+    fetch: FetchRule
+
+
+def fetch_rules(policy: Policy, spec: AcceleratorSpec) -> tuple[FetchRule, ...]:
+    """The fetch rules a policy may choose from.
+
+    The oracle may also order its commands as on_demand does, without the decision's delay, so
+    that it is never slower.
+    """
+    if policy is Policy.ORACLE:
+        return (FetchRule(True, 0), FetchRule(False, 0))
+    return (FetchRule(False, spec.branch_latency_ps),)
+
+
+def compile_program(
+    program: Program, spec: AcceleratorSpec, policy: Policy, weights: dict[Arms, int]
+) -> CompiledProgram:
+    """Find the plan with the least mean latency over the given routes.
+
+    `weights` says how often each route (its arms) occurs; the mean is weighted by it.
+
+    Raises:
+        InfeasiblePlanError: no blocking of some layer fits the scratchpad.
+    """
+    problem = MappingProblem(program, spec)
+    dram = RateLatencyDram(spec)
+    scheduler = Scheduler(spec, dram)
+    search = _Search(problem, scheduler, dram, fetch_rules(policy, spec), weights)
+    for budget in problem.budgets(spec.scratchpad.capacity_bytes):
+        search.try_budget(budget)
+    if search.best is None:
+        raise _does_not_fit(problem, spec)
+    best = search.best
+    schedules = {
+        arms: scheduler.build(best.plan, problem.path(arms), best.fetch) for arms in weights
+    }
+    return CompiledProgram(best.plan, schedules, search.considered, search.replayed)
+
+
+class _Search:
+    """Best candidate so far; skips what its lower bound shows cannot be better."""
+
+    def __init__(
+        self,
+        problem: MappingProblem,
+        scheduler: Scheduler,
+        dram: DramModel,
+        rules: tuple[FetchRule, ...],
+        weights: dict[Arms, int],
+    ) -> None:
+        self.problem, self.scheduler, self.dram = problem, scheduler, dram
+        self.rules, self.weights = rules, weights
+        self.paths = {arms: problem.path(arms) for arms in weights}
+        self.best: _Candidate | None = None
+        self.considered = self.replayed = 0
+
+    def try_budget(self, budget: int) -> None:
+        """Try every knob setting of one budget."""
+        seen: set[tuple[object, ...]] = set()
+        for reserve in RESERVES:
+            try:
+                residency = self.problem.residency(budget, reserve)
+            except InfeasiblePlanError:
+                continue
+            if self._hopeless(partial(self._traffic_bound_ps, residency)):
+                continue
+            for balance in BALANCES_CYCLES_PER_BYTE:
+                plan = self.problem.plan(residency, Knobs(budget, balance, reserve))
+                if plan.key() not in seen:
+                    seen.add(plan.key())
+                    self.considered += 1
+                    self._try_plan(plan)
+
+    def _try_plan(self, plan: Plan) -> None:
+        for fetch in self.rules:
+            if self._hopeless(partial(self._work_bound_ps, plan)):
+                return
+            self.replayed += 1
+            latency = self._mean_ps(partial(self._latency_ps, plan, fetch, {}))
+            if self.best is None or latency < self.best.latency_ps:
+                self.best = _Candidate(latency, plan, fetch)
+
+    def _hopeless(self, bound_ps: PathCost) -> bool:
+        """Whether a lower bound on the mean latency is no better than what is known."""
+        return self.best is not None and self._mean_ps(bound_ps) >= self.best.latency_ps
+
+    def _mean_ps(self, cost_ps: PathCost) -> int:
+        """Mean over the routes, rounded up."""
+        total = sum(self.weights[arms] * cost_ps(path) for arms, path in self.paths.items())
+        return ceil_div(total, sum(self.weights.values()))
+
+    def _traffic_bound_ps(self, residency: Residency, path: list[LayerGroup]) -> int:
+        """All bytes that any plan with this residency moves, at full rate."""
+        return self.dram.least_occupancy_ps(self.problem.least_dram_bytes(residency, path))
+
+    def _work_bound_ps(self, plan: Plan, path: list[LayerGroup]) -> int:
+        """Every transfer back to back; every layer at the speed of its slower unit."""
+        spec = self.problem.spec
+        groups = [plan.groups[group.name] for group in path]
+        n_bytes = sum(group.tiling.least_dram_bytes for group in groups)
+        compute_ps = 0
+        for group in groups:
+            tiles = self.scheduler.tiled(group).tiles
+            compute_ps += max(
+                spec.pe_cycles_to_ps(sum(tile.pe_cycles for tile in tiles)),
+                spec.vector_cycles_to_ps(sum(tile.vector_cycles for tile in tiles)),
+            )
+        return max(self.dram.least_occupancy_ps(n_bytes), compute_ps)
+
+    def _latency_ps(
+        self,
+        plan: Plan,
+        fetch: FetchRule,
+        known: dict[tuple[object, ...], int],
+        path: list[LayerGroup],
+    ) -> int:
+        """Replay a path, unless one of the same shapes and tilings was: sibling leaves, say."""
+        signature = tuple(plan.groups[group.name].signature for group in path)
+        if signature not in known:
+            known[signature] = replay(self.scheduler.build(plan, path, fetch)).latency_ps
+        return known[signature]
+
+
+def _does_not_fit(problem: MappingProblem, spec: AcceleratorSpec) -> InfeasiblePlanError:
+    demand, name = problem.least_budget()
+    weights = problem.liveness[name].group.weights
+    parts = [Contributor("smallest tile buffers", demand)]
+    if weights:
+        parts.append(Contributor(f"of a weight tensor {weights[0].name}", weights[0].params))
+    return InfeasiblePlanError(
+        layer=name,
+        resource="scratchpad",
+        demand_bytes=demand,
+        capacity_bytes=spec.scratchpad.capacity_bytes,
+        contributors=tuple(parts),
+    )
