@@ -1,0 +1,154 @@
+"""Derives an inference's result from its timeline; nothing is counted beside it."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import add
+
+from simulator.cost.energy import EnergyBreakdown, EventCounts, energy_of
+from simulator.ir import MAC_OPS
+from simulator.mapping.plan import GroupPlan
+from simulator.mapping.tiles import TransferKind
+from simulator.result import InferenceResult, LayerResult, Resource, Span, StallKind
+from simulator.spec import AcceleratorSpec
+from simulator.stalls import TileShare, partition
+from simulator.timeline import Timeline
+
+
+def derive_result(
+    timeline: Timeline,
+    arms: tuple[int, ...],
+    spec: AcceleratorSpec,
+    scratchpad_peak_bytes: int,
+    event_count: int,
+) -> InferenceResult:
+    """Everything a report needs to know about one inference."""
+    schedule = timeline.schedule
+    shares = partition(timeline)
+    layers: list[LayerResult] = []
+    start_ps = 0
+    for g in range(len(schedule.groups)):
+        layer = _layer(timeline, g, shares, start_ps, spec)
+        layers.append(layer)
+        start_ps = layer.end_ps
+    stalls = {kind: sum(layer.stalls_ps[kind] for layer in layers) for kind in StallKind}
+    counts = reduce(add, (layer.counts for layer in layers))
+    return InferenceResult(
+        arms=arms,
+        latency_ps=timeline.latency_ps,
+        compute_ps=sum(layer.compute_ps for layer in layers),
+        stalls_ps=stalls,
+        layers=tuple(layers),
+        counts=counts,
+        energy=energy_of(counts, timeline.latency_ps, spec),
+        weight_read_bytes=sum(layer.weight_bytes for layer in layers),
+        scratchpad_peak_bytes=scratchpad_peak_bytes,
+        event_count=event_count,
+        timeline=timeline,
+    )
+
+
+def _layer(
+    timeline: Timeline, g: int, shares: list[TileShare], start_ps: int, spec: AcceleratorSpec
+) -> LayerResult:
+    schedule = timeline.schedule
+    tiles, commands, plan = schedule.tiles, schedule.commands, schedule.groups[g]
+    first, last = schedule.starts[g], schedule.starts[g + 1]
+    mine = range(first, last)
+    compute_ps = sum(shares[i].compute_ps for i in mine)
+    stalls = {kind: sum(shares[i].stalls_ps.get(kind, 0) for i in mine) for kind in StallKind}
+    duration_ps = compute_ps + sum(stalls.values())
+    moved = dict.fromkeys(TransferKind, 0)
+    bus = dict.fromkeys(TransferKind, 0)
+    dram_ps = 0
+    for j in schedule.commands_of[g]:
+        moved[commands.kind[j]] += commands.n_bytes[j]
+        bus[commands.kind[j]] += commands.bus_bytes[j]
+        dram_ps += commands.occupancy_ps[j]
+    loaded = moved[TransferKind.WEIGHT] + moved[TransferKind.IFMAP]
+    counts = schedule.tiled[g].counts + EventCounts(
+        scratchpad_read_bytes=moved[TransferKind.OFMAP],
+        scratchpad_write_bytes=loaded,
+        dram_read_bytes=bus[TransferKind.WEIGHT] + bus[TransferKind.IFMAP],
+        dram_write_bytes=bus[TransferKind.OFMAP],
+    )
+    work = {
+        Resource.PE_ARRAY: sum(tiles.pe_ps[first:last]),
+        Resource.VECTOR_UNIT: sum(tiles.vector_ps[first:last]),
+        Resource.DRAM: dram_ps,
+    }
+    return LayerResult(
+        name=plan.group.name,
+        segment=plan.group.segment,
+        op=plan.group.main.op.value,
+        fused=tuple(layer.name for layer in plan.group.epilogue),
+        start_ps=start_ps,
+        end_ps=start_ps + duration_ps,
+        compute_ps=compute_ps,
+        stalls_ps=stalls,
+        pe_busy_ps=work[Resource.PE_ARRAY],
+        vector_busy_ps=work[Resource.VECTOR_UNIT],
+        dram_busy_ps=dram_ps,
+        bound=max(work, key=lambda resource: work[resource]),
+        weight_bytes=moved[TransferKind.WEIGHT],
+        ifmap_bytes=moved[TransferKind.IFMAP],
+        ofmap_bytes=moved[TransferKind.OFMAP],
+        tiles=last - first,
+        tiling=_tiling_text(plan),
+        counts=counts,
+        energy=energy_of(counts, duration_ps, spec),
+    )
+
+
+def _tiling_text(plan: GroupPlan) -> str:
+    tiling = plan.tiling
+    if plan.group.main.op not in MAC_OPS:
+        return f"{tiling.pieces} pieces" if tiling.pieces > 1 else "whole"
+    return f"{tiling.order.value} k{tiling.k} p{tiling.p} c{tiling.c}"
+
+
+def total_energy(parts: list[EnergyBreakdown]) -> EnergyBreakdown:
+    """Sum of breakdowns, component by component."""
+    return EnergyBreakdown(
+        mac_pj=sum(p.mac_pj for p in parts),
+        vector_pj=sum(p.vector_pj for p in parts),
+        scratchpad_pj=sum(p.scratchpad_pj for p in parts),
+        dram_pj=sum(p.dram_pj for p in parts),
+        static_pj=sum(p.static_pj for p in parts),
+    )
+
+
+def spans(timeline: Timeline) -> list[Span]:
+    """Every occupation of PE array, vector unit and DRAM bus, in order of resource and time."""
+    schedule = timeline.schedule
+    names = [plan.group.name for plan in schedule.groups]
+    tiles, commands = schedule.tiles, schedule.commands
+    found = []
+    for i, g in enumerate(tiles.group):
+        if tiles.pe_ps[i]:
+            found.append(
+                Span(
+                    Resource.PE_ARRAY,
+                    "compute",
+                    names[g],
+                    timeline.pe_start_ps[i],
+                    timeline.pe_end_ps[i],
+                )
+            )
+        if tiles.vector_ps[i]:
+            start = timeline.vector_start_ps[i]
+            found.append(
+                Span(Resource.VECTOR_UNIT, "compute", names[g], start, start + tiles.vector_ps[i])
+            )
+    for j, kind in enumerate(commands.kind):
+        found.append(
+            Span(
+                Resource.DRAM,
+                kind.value,
+                names[tiles.group[commands.tile[j]]],
+                timeline.bus_start_ps[j],
+                timeline.bus_end_ps[j],
+                commands.n_bytes[j],
+            )
+        )
+    return sorted(found, key=lambda span: (span.resource, span.start_ps))

@@ -1,0 +1,112 @@
+"""Splits a timeline into compute and stalls: an exact partition, in integer picoseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from simulator.mapping.schedule import NONE, ReleaseCause
+from simulator.mapping.tiles import TransferKind
+from simulator.result import StallKind
+from simulator.timeline import Timeline
+
+
+@dataclass
+class TileShare:
+    """One tile's share of the latency."""
+
+    compute_ps: int = 0
+    stalls_ps: dict[StallKind, int] = field(default_factory=dict)
+
+    def charge(self, kind: StallKind, time_ps: int) -> None:
+        """Add to one kind of stall."""
+        if time_ps > 0:
+            self.stalls_ps[kind] = self.stalls_ps.get(kind, 0) + time_ps
+
+
+def partition(timeline: Timeline) -> list[TileShare]:
+    """Each tile's compute and stall time; together they are the latency exactly.
+
+    While the PE array or the vector unit works, time is compute. A gap before a tile is
+    charged, in order of time, to the routing decision, then to output buffers waiting for
+    DRAM, then to the load it waits for. A wait for a load is charged to the route or to lack
+    of space as far as the DMA stood idle earlier for that reason (time it could have used to
+    bring the load forward), and to bandwidth and latency beyond that.
+    """
+    tiles = timeline.schedule.tiles
+    lost = _LostTime(timeline)
+    shares: list[TileShare] = []
+    busy_until = 0
+    for i in range(len(tiles.group)):
+        share = TileShare()
+        start = timeline.pe_start_ps[i] if tiles.pe_ps[i] else timeline.vector_start_ps[i]
+        if start > busy_until:
+            _charge_gap(timeline, i, busy_until, start, share, lost)
+            busy_until = start
+        end = timeline.vector_end_ps[i]
+        share.compute_ps = max(end - busy_until, 0)
+        busy_until = max(busy_until, end)
+        shares.append(share)
+    shares[-1].charge(StallKind.DRAIN, timeline.latency_ps - busy_until)
+    return shares
+
+
+def _charge_gap(
+    timeline: Timeline, i: int, begin: int, end: int, share: TileShare, lost: _LostTime
+) -> None:
+    """Charge the gap [begin, end) before tile i."""
+    tiles = timeline.schedule.tiles
+    at = begin
+    if tiles.after_tile[i] != NONE and tiles.after_delay_ps[i]:
+        decided = timeline.vector_end_ps[tiles.after_tile[i]] + tiles.after_delay_ps[i]
+        share.charge(StallKind.ROUTE_WAIT, min(decided, end) - at)
+        at = max(at, min(decided, end))
+    if tiles.store_command[i] != NONE:
+        stored = timeline.complete_ps[tiles.store_command[i]]
+        share.charge(StallKind.SCRATCHPAD_FULL, min(stored, end) - at)
+        at = max(at, min(stored, end))
+    remaining = end - at
+    load = tiles.load_command[i]
+    if remaining <= 0 or load == NONE:
+        return
+    for kind in (StallKind.ROUTE_WAIT, StallKind.SCRATCHPAD_FULL):
+        charged = lost.take(kind, load, remaining)
+        share.charge(kind, charged)
+        remaining -= charged
+    is_weight = timeline.schedule.commands.kind[load] is TransferKind.WEIGHT
+    share.charge(StallKind.WEIGHT_WAIT if is_weight else StallKind.ACTIVATION_WAIT, remaining)
+
+
+_STALL_OF_CAUSE = {
+    ReleaseCause.ROUTE: StallKind.ROUTE_WAIT,
+    ReleaseCause.SPACE: StallKind.SCRATCHPAD_FULL,
+}
+
+
+class _LostTime:
+    """Time the DMA has stood idle for the route or for space, not yet charged to a stall."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+        self._next = 0
+        self._idle_ps = {StallKind.ROUTE_WAIT: 0, StallKind.SCRATCHPAD_FULL: 0}
+
+    def take(self, kind: StallKind, command: int, most_ps: int) -> int:
+        """Use up to most_ps of the time lost before a command was issued."""
+        self._advance(command)
+        taken = min(self._idle_ps[kind], most_ps)
+        self._idle_ps[kind] -= taken
+        return taken
+
+    def _advance(self, command: int) -> None:
+        timeline, commands = self._timeline, self._timeline.schedule.commands
+        while self._next <= command:
+            j = self._next
+            self._next += 1
+            kind = _STALL_OF_CAUSE.get(commands.release_cause[j])
+            release = commands.release_tile[j]
+            if kind is None or release == NONE:
+                continue
+            released = timeline.vector_end_ps[release] + commands.release_delay_ps[j]
+            if released == timeline.issue_ps[j]:
+                bus_free = timeline.bus_end_ps[j - 1] if j else 0
+                self._idle_ps[kind] += max(released - bus_free, 0)
