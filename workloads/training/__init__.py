@@ -1,0 +1,1 @@
+"""Training: recipes, one loop for dense networks and soft trees, checkpoints, evaluation."""
