@@ -87,7 +87,15 @@ SIZES: dict[str, ShapesSize] = {
         test_per_class=100,
         difficulty=Difficulty(scale=(0.6, 0.9), clutter=2),
     ),
-    "tiny": ShapesSize(16, ("disc", "cross"), ("plain", "stripes"), 32, 16),
+    # For trying things out in seconds: few classes and almost no nuisances.
+    "tiny": ShapesSize(
+        16,
+        ("disc", "cross"),
+        ("plain", "stripes"),
+        train_per_class=32,
+        test_per_class=16,
+        difficulty=Difficulty(0.1, (0.8, 0.9), contrast=0.6, clutter=0, occlusion=0, noise=0.05),
+    ),
 }
 
 

@@ -75,7 +75,17 @@ SIZES: dict[str, SolidsSize] = {
         train_per_class=160,
         test_per_class=50,
     ),
-    "tiny": SolidsSize(64, ("column", "ring"), ("round", "triangular"), 32, 16),
+    # For trying things out in seconds: few classes, little hidden or disturbed.
+    "tiny": SolidsSize(
+        64,
+        ("column", "ring"),
+        ("round", "triangular"),
+        train_per_class=32,
+        test_per_class=16,
+        missing=0.1,
+        stray=0.0,
+        noise=0.02,
+    ),
 }
 
 
