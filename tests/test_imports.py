@@ -17,7 +17,7 @@ SIMULATOR_ORDER = (
     {"__init__"},
     {"validation", "policy"},
     {"ir", "spec"},
-    {"program_file", "counts"},
+    {"program_file", "counts", "routes"},
     {"yaml_file"},
     {"spec_file"},
     {"cost"},
