@@ -53,12 +53,17 @@ def main(argv: list[str] | None = None) -> int:
     parser = _Parser(prog="python -m simulator", description=__import__("simulator").__doc__)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    words = sys.argv[1:] if argv is None else argv
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    module: Any = None
     for name, purpose in COMMANDS.items():
-        module = importlib.import_module(f"simulator.cli.{name}")
-        module.add_arguments(commands.add_parser(name, help=purpose, description=purpose))
-    args = parser.parse_args(argv)
+        command = commands.add_parser(name, help=purpose, description=purpose)
+        if name == chosen:  # only the command that runs is imported
+            module = importlib.import_module(f"simulator.cli.{name}")
+            module.add_arguments(command)
+    args = parser.parse_args(words)
     try:
-        importlib.import_module(f"simulator.cli.{args.command}").execute(args, _services())
+        module.execute(args, _services())
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -53,7 +53,7 @@ class RunResult:
         ordered = sorted(self.latencies_ps)
         return ordered[max(math.ceil(len(ordered) * percent / 100) - 1, 0)]
 
-    def mean(self, value: dict[tuple[int, ...], float]) -> float:
+    def mean(self, value: Mapping[tuple[int, ...], float]) -> float:
         """Mean over the inferences of a value given per distinct route."""
         total = math.fsum(value[arms] * count for arms, count in self.occurrences.items())
         return total / len(self.routes)

@@ -30,7 +30,9 @@ def partition(timeline: Timeline) -> list[TileShare]:
     charged, in order of time, to the routing decision, then to output buffers waiting for
     DRAM, then to the load it waits for. A wait for a load is charged to the route or to lack
     of space as far as the DMA stood idle earlier for that reason (time it could have used to
-    bring the load forward), and to bandwidth and latency beyond that.
+    bring the load forward), and to bandwidth and latency beyond that. Idle time before a
+    decision is the route's fault as far as the free scratchpad could have held more data, and
+    the scratchpad's beyond.
     """
     tiles = timeline.schedule.tiles
     lost = _LostTime(timeline)
@@ -76,12 +78,6 @@ def _charge_gap(
     share.charge(StallKind.WEIGHT_WAIT if is_weight else StallKind.ACTIVATION_WAIT, remaining)
 
 
-_STALL_OF_CAUSE = {
-    ReleaseCause.ROUTE: StallKind.ROUTE_WAIT,
-    ReleaseCause.SPACE: StallKind.SCRATCHPAD_FULL,
-}
-
-
 class _LostTime:
     """Time the DMA has stood idle for the route or for space, not yet charged to a stall."""
 
@@ -89,6 +85,8 @@ class _LostTime:
         self._timeline = timeline
         self._next = 0
         self._idle_ps = {StallKind.ROUTE_WAIT: 0, StallKind.SCRATCHPAD_FULL: 0}
+        schedule = timeline.schedule
+        self._room_ps = dict(zip(schedule.branch_tiles, schedule.branch_room_ps, strict=True))
 
     def take(self, kind: StallKind, command: int, most_ps: int) -> int:
         """Use up to most_ps of the time lost before a command was issued."""
@@ -98,15 +96,30 @@ class _LostTime:
         return taken
 
     def _advance(self, command: int) -> None:
-        timeline, commands = self._timeline, self._timeline.schedule.commands
+        commands = self._timeline.schedule.commands
         while self._next <= command:
             j = self._next
             self._next += 1
-            kind = _STALL_OF_CAUSE.get(commands.release_cause[j])
-            release = commands.release_tile[j]
-            if kind is None or release == NONE:
-                continue
-            released = timeline.vector_end_ps[release] + commands.release_delay_ps[j]
-            if released == timeline.issue_ps[j]:
-                bus_free = timeline.bus_end_ps[j - 1] if j else 0
-                self._idle_ps[kind] += max(released - bus_free, 0)
+            cause = commands.release_cause[j]
+            if cause in (ReleaseCause.ROUTE, ReleaseCause.SPACE):
+                self._idle_ps[StallKind.SCRATCHPAD_FULL] += self._idle_before(j)
+            if cause is ReleaseCause.ROUTE:
+                self._blame_route(commands.release_tile[j])
+
+    def _idle_before(self, j: int) -> int:
+        """How long the bus had been free when a command's release let it be issued."""
+        timeline, commands = self._timeline, self._timeline.schedule.commands
+        release = commands.release_tile[j]
+        if release == NONE:
+            return 0
+        released = timeline.vector_end_ps[release] + commands.release_delay_ps[j]
+        if released != timeline.issue_ps[j]:
+            return 0
+        return max(released - (timeline.bus_end_ps[j - 1] if j else 0), 0)
+
+    def _blame_route(self, branch_tile: int) -> None:
+        """At a branch's first command: what free space could have held was lost to the route."""
+        room_ps = self._room_ps.pop(branch_tile, 0)
+        moved = min(self._idle_ps[StallKind.SCRATCHPAD_FULL], room_ps)
+        self._idle_ps[StallKind.SCRATCHPAD_FULL] -= moved
+        self._idle_ps[StallKind.ROUTE_WAIT] += moved

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from simulator.cli.services import Services
-from simulator.errors import ProgramError, WorkloadError
+from simulator.errors import ProgramError, SpecError, WorkloadError
 from simulator.ir import Workload
 from simulator.program_file import read_text, workload_from_json
+from simulator.spec import AcceleratorSpec
+from simulator.spec_file import Override, load_spec
 from simulator.validation import nearest
 
 
@@ -35,3 +38,28 @@ def resolve_workload(argument: str, services: Services) -> Workload:
 def shipped_workloads(services: Services) -> list[str]:
     """Names of the programs that come with the package, sorted."""
     return sorted(path.stem for path in services.programs_dir.glob("*.json"))
+
+
+def resolve_spec(
+    argument: str, overrides: Sequence[Override], services: Services
+) -> tuple[AcceleratorSpec, str]:
+    """The spec at that path or, if there is none, the shipped spec of that file name.
+
+    Returns:
+        The spec, and where it came from, for people.
+
+    Raises:
+        SpecError: neither exists, or the spec or an override is invalid.
+    """
+    path = Path(argument)
+    if path.exists():
+        return load_spec(path, overrides), str(path)
+    name = path.name if path.suffix in {".yaml", ".yml"} else f"{path.name}.yaml"
+    shipped = services.specs_dir / name
+    if not shipped.is_file():
+        known = sorted(found.stem for found in services.specs_dir.glob("*.yaml"))
+        raise SpecError(
+            f"spec {argument!r}: no such file, and no shipped spec of that name"
+            f"{nearest(shipped.stem, known)}; shipped: {', '.join(known)}"
+        )
+    return load_spec(shipped, overrides), f"the shipped accelerator_specs/{name}"

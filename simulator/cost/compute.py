@@ -1,4 +1,4 @@
-"""PE array cycles and scratchpad accesses of one tile, by dataflow.
+"""PE array cycles and scratchpad traffic of one tile, by dataflow.
 
 Every function takes whole numbers or NumPy arrays of them, so that the tiling search can cost
 all candidate loop blockings of a layer in one call.
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.spec import Dataflow, PeArray
+from simulator.spec import AcceleratorSpec, Dataflow, PeArray, Precision
 from simulator.units import ceil_div
 
 
@@ -70,29 +70,85 @@ def pe_cycles(array: PeArray, tile: TileShape) -> Any:
 
 
 @dataclass(frozen=True)
-class OperandReads:
-    """Values the PE array reads from the scratchpad for one tile."""
+class ComputeSide:
+    """What the cycles of a tile depend on: the array, the widths, and how fast it is fed."""
 
-    ifmap: Any
-    weight: Any
+    array: PeArray
+    precision: Precision
+    bytes_per_cycle: int
+
+    @classmethod
+    def of(cls, spec: AcceleratorSpec) -> ComputeSide:
+        """The compute side of an accelerator."""
+        return cls(spec.pe_array, spec.precision, spec.compute_bytes_per_cycle)
 
 
-def operand_reads(array: PeArray, tile: TileShape) -> OperandReads:
-    """Scratchpad reads of one tile: what the dataflow holds still is read once per fold.
+@dataclass(frozen=True)
+class ScratchpadTraffic:
+    """Bytes the compute units read from and write to the scratchpad for one tile."""
 
-    The array keeps no line buffer: each filter tap reads its pixel again. Partial sums stay in
-    the array's accumulators within a tile.
+    read_bytes: Any
+    write_bytes: Any
+
+
+@dataclass(frozen=True)
+class PartialSums:
+    """How a tile takes part in a reduction that spans several tiles.
+
+    Each is 1 or 0 for one tile, or a mean over the tiles of a layer.
+
+    Attributes:
+        reads: it continues partial sums left in the scratchpad.
+        writes: it leaves partial sums there.
+        outputs: it completes outputs and writes them.
+    """
+
+    reads: Any
+    writes: Any
+    outputs: Any
+
+
+def operand_reads(array: PeArray, tile: TileShape) -> tuple[Any, Any]:
+    """Ifmap and weight values the PE array reads from the scratchpad for one tile.
+
+    What the dataflow holds still is read once per fold. The array keeps no line buffer: each
+    filter tap reads its pixel again. Within a tile, partial sums stay in the array.
     """
     k_per_group = ceil_div(tile.k, tile.groups)
     pixels = tile.m * tile.c * tile.r * tile.s * tile.groups
     weights = tile.k * tile.c * tile.r * tile.s
     if array.dataflow is Dataflow.OUTPUT_STATIONARY:
-        return OperandReads(
-            ifmap=pixels * ceil_div(k_per_group, array.cols),
-            weight=weights * ceil_div(tile.m, array.rows),
-        )
+        return pixels * ceil_div(k_per_group, array.cols), weights * ceil_div(tile.m, array.rows)
     if array.dataflow is Dataflow.INPUT_STATIONARY:
-        return OperandReads(ifmap=pixels, weight=weights * ceil_div(tile.m, array.cols))
+        return pixels, weights * ceil_div(tile.m, array.cols)
     if array.dataflow is Dataflow.IDEAL:
-        return OperandReads(ifmap=tile.m * tile.c * tile.groups, weight=weights)
-    return OperandReads(ifmap=pixels * ceil_div(k_per_group, array.cols), weight=weights)
+        return tile.m * tile.c * tile.groups, weights
+    return pixels * ceil_div(k_per_group, array.cols), weights
+
+
+def scratchpad_traffic(
+    compute: ComputeSide, tile: TileShape, psums: PartialSums
+) -> ScratchpadTraffic:
+    """Scratchpad bytes of one tile: operands in, partial sums in and out, outputs out."""
+    precision = compute.precision
+    ifmap, weight = operand_reads(compute.array, tile)
+    outputs = tile.k * tile.m
+    psum_bytes = outputs * precision.accumulator_bits
+    return ScratchpadTraffic(
+        read_bytes=(
+            ifmap * precision.activation_bits
+            + weight * precision.weight_bits
+            + psum_bytes * psums.reads
+        )
+        / 8,
+        write_bytes=(
+            psum_bytes * psums.writes + outputs * precision.activation_bits * psums.outputs
+        )
+        / 8,
+    )
+
+
+def tile_cycles(compute: ComputeSide, tile: TileShape, traffic: ScratchpadTraffic) -> Any:
+    """Cycles of one tile: the array's, or the scratchpad's if it cannot feed the array."""
+    feeding = np.ceil((traffic.read_bytes + traffic.write_bytes) / compute.bytes_per_cycle)
+    return np.maximum(pe_cycles(compute.array, tile), feeding).astype(np.int64)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simulator.cost.compute import ComputeSide
 from simulator.cost.vector import lane_operations, operations
 from simulator.ir import MAC_OPS, Program, Tensor, WeightBlock
 from simulator.mapping.groups import (
@@ -197,7 +198,7 @@ class MappingProblem:
             shape = self._shapes[key] = self._shape(live, in_dram)
         candidates = self._candidates.get(shape)
         if candidates is None:
-            candidates = enumerate_candidates(shape, self.spec.pe_array)
+            candidates = enumerate_candidates(shape, ComputeSide.of(self.spec))
             self._candidates[shape] = candidates
         return shape, candidates
 
@@ -215,7 +216,6 @@ class MappingProblem:
             operand_bytes=streamed(group.operands),
             ofmap_bytes=streamed((live.ofmap,)) if live.ofmap else 0,
             weight_bytes=sum(block_bytes(w, self.spec) for w in group.weights),
-            accumulator_bits=self.spec.precision.accumulator_bits,
             vector_cycles=self._vector_cycles(group),
         )
 

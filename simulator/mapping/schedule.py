@@ -90,6 +90,8 @@ class Schedule:
         budget_bytes: scratchpad bytes the schedule was made for.
         channels, descriptor_ps: the DMA's.
         branch_tiles: tiles that end a router.
+        branch_room_ps: per branch, the time it takes to fill the scratchpad bytes that are free
+            while the decision is taken: what a known route could have used at most.
     """
 
     groups: tuple[GroupPlan, ...]
@@ -101,6 +103,7 @@ class Schedule:
     channels: int
     descriptor_ps: int
     branch_tiles: tuple[int, ...]
+    branch_room_ps: tuple[int, ...]
 
     @cached_property
     def starts(self) -> tuple[int, ...]:

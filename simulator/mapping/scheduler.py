@@ -195,6 +195,10 @@ class _Builder:
             channels=spec.dma.channels,
             descriptor_ps=spec.descriptor_latency_ps,
             branch_tiles=tuple(self.decisions),
+            branch_room_ps=tuple(
+                dram.occupancy_ps(self.plan.knobs.budget_bytes - int(self.used[tile]))
+                for tile in self.decisions
+            ),
         )
 
     def _ordered_commands(self) -> list[tuple[int, _PlacedLoad | None]]:

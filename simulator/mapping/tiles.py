@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
-from simulator.cost.compute import OperandReads, TileShape, operand_reads, pe_cycles
+from simulator.cost.compute import (
+    ComputeSide,
+    PartialSums,
+    TileShape,
+    scratchpad_traffic,
+    tile_cycles,
+)
 from simulator.cost.energy import EventCounts
 from simulator.ir import MAC_OPS
 from simulator.mapping.plan import GroupPlan
 from simulator.mapping.tiling import LoopOrder
-from simulator.spec import AcceleratorSpec, PeArray
+from simulator.spec import AcceleratorSpec
 from simulator.units import bits_to_bytes, ceil_div
 
 
@@ -84,9 +91,11 @@ def _ranges(full: int, size: int) -> list[tuple[int, int]]:
 
 
 @lru_cache(maxsize=65536)
-def _tile_cost(array: PeArray, tile: TileShape) -> tuple[int, OperandReads]:
-    reads = operand_reads(array, tile)
-    return int(pe_cycles(array, tile)), OperandReads(int(reads.ifmap), int(reads.weight))
+def _tile_cost(compute: ComputeSide, tile: TileShape, psums: PartialSums) -> tuple[int, int, int]:
+    """Cycles, scratchpad bytes read and scratchpad bytes written of one tile."""
+    traffic = scratchpad_traffic(compute, tile, psums)
+    cycles = tile_cycles(compute, tile, traffic)
+    return int(cycles), math.ceil(traffic.read_bytes), math.ceil(traffic.write_bytes)
 
 
 def tile_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
@@ -122,38 +131,28 @@ def _loop_nest(plan: GroupPlan) -> tuple[Iterator[_LoopIndex], tuple[int, int, i
 def _tile_mac_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
     shape, tiling, d = plan.shape, plan.tiling, plan.shape.dims
     nest, (n_k, n_p, n_c) = _loop_nest(plan)
+    compute = ComputeSide.of(spec)
     k_outer = tiling.order is LoopOrder.K_OUTER
     weights = _Splitter(shape.weight_bytes, d.k * d.c)
     weight_pieces: dict[tuple[int, int], int] = {}
     outputs = _Splitter(shape.ofmap_bytes, d.k * d.p)
     operands = _Splitter(shape.operand_bytes, d.k * d.p)
     vector = _Splitter(plan.vector_cycles, d.k * d.p)
-    acc_bytes = bits_to_bytes(1, shape.accumulator_bits)
+    acc_bytes = bits_to_bytes(1, spec.precision.accumulator_bits)
     tiles: list[Tile] = []
     reads = writes = 0
     for index in nest:
         (ki, _, dk), (pi, p0, dp), (ci, _, dc) = index.k, index.p, index.c
         last_c = ci == n_c - 1
         groups = max(dk * d.groups // d.k, 1)
-        cost, accesses = _tile_cost(
-            spec.pe_array,
+        cycles, tile_reads, tile_writes = _tile_cost(
+            compute,
             TileShape(
                 k=dk, c=max(dc // d.groups, 1), m=d.n * dp * d.q, r=d.r, s=d.s, groups=groups
             ),
+            PartialSums(reads=int(ci > 0), writes=int(not last_c), outputs=int(last_c)),
         )
-        psum_bytes = dk * d.n * dp * d.q * acc_bytes
-        tile_reads = (
-            bits_to_bytes(accesses.ifmap, spec.precision.activation_bits)
-            + bits_to_bytes(accesses.weight, spec.precision.weight_bits)
-            + (psum_bytes if ci else 0)
-        )
-        tile_writes = 0 if last_c else psum_bytes
-        if last_c:
-            tile_writes += bits_to_bytes(dk * d.n * dp * d.q, spec.precision.activation_bits)
-        tile = Tile(
-            pe_cycles=max(cost, ceil_div(tile_reads + tile_writes, spec.compute_bytes_per_cycle)),
-            vector_cycles=vector.take(dk * dp) if last_c else 0,
-        )
+        tile = Tile(cycles, vector.take(dk * dp) if last_c else 0)
         reads, writes = reads + tile_reads, writes + tile_writes
 
         piece = (ki, ci)

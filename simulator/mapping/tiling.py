@@ -16,9 +16,14 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.cost.compute import TileShape, pe_cycles
+from simulator.cost.compute import (
+    ComputeSide,
+    PartialSums,
+    TileShape,
+    scratchpad_traffic,
+    tile_cycles,
+)
 from simulator.ir import MAC_OPS, Dims, Op
-from simulator.spec import PeArray
 from simulator.units import bits_to_bytes, ceil_div
 
 MAX_VECTOR_PIECES = 4096
@@ -48,7 +53,6 @@ class GroupShape:
     operand_bytes: int
     ofmap_bytes: int
     weight_bytes: int
-    accumulator_bits: int
     vector_cycles: int
 
 
@@ -124,10 +128,10 @@ class Candidates:
 
 
 @lru_cache(maxsize=8192)
-def enumerate_candidates(shape: GroupShape, array: PeArray) -> Candidates:
-    """All candidate blockings of a group shape on a PE array."""
+def enumerate_candidates(shape: GroupShape, compute: ComputeSide) -> Candidates:
+    """All candidate blockings of a group shape."""
     if shape.op in MAC_OPS:
-        return _mac_candidates(shape, array)
+        return _mac_candidates(shape, compute)
     return _vector_candidates(shape)
 
 
@@ -143,12 +147,12 @@ def _halvings(full: int, grain: int) -> list[int]:
     return sizes
 
 
-def _mac_candidates(shape: GroupShape, array: PeArray) -> Candidates:
+def _mac_candidates(shape: GroupShape, compute: ComputeSide) -> Candidates:
     d = shape.dims
-    grain_k = array.cols if d.groups == 1 else d.k // d.groups
+    grain_k = compute.array.cols if d.groups == 1 else d.k // d.groups
     sizes_k = _halvings(d.k, min(grain_k, d.k))
     sizes_p = _halvings(d.p, 1)
-    sizes_c = _halvings(d.c, min(array.rows, d.c)) if d.groups == 1 else [d.c]
+    sizes_c = _halvings(d.c, min(compute.array.rows, d.c)) if d.groups == 1 else [d.c]
     grid = np.array(
         [(o, k, p, c) for o in (0, 1) for k in sizes_k for p in sizes_p for c in sizes_c],
         dtype=np.int64,
@@ -190,20 +194,21 @@ def _mac_candidates(shape: GroupShape, array: PeArray) -> Candidates:
             buffers = buffers + tile * np.where(outputs > 1, 2, 1)
             dram_bytes = dram_bytes + tile * outputs
             transfers = transfers + outputs
-    psum_tile = bits_to_bytes(1, shape.accumulator_bits) * d.n * k * p * d.q
+    psum_tile = bits_to_bytes(1, compute.precision.accumulator_bits) * d.n * k * p * d.q
     buffers = buffers + np.where(whole_c, 0, psum_tile * np.where(outputs > 1, 2, 1))
 
-    cycles = tiles * pe_cycles(
-        array,
-        TileShape(
-            k=k,
-            c=np.maximum(c // d.groups, 1),
-            m=d.n * p * d.q,
-            r=d.r,
-            s=d.s,
-            groups=np.maximum(k * d.groups // d.k, 1),
-        ),
+    blocked = TileShape(
+        k=k,
+        c=np.maximum(c // d.groups, 1),
+        m=d.n * p * d.q,
+        r=d.r,
+        s=d.s,
+        groups=np.maximum(k * d.groups // d.k, 1),
     )
+    split = (n_c - 1) / n_c
+    psums = PartialSums(reads=split, writes=split, outputs=1 / n_c)
+    traffic = scratchpad_traffic(compute, blocked, psums)
+    cycles = tiles * tile_cycles(compute, blocked, traffic)
     rows_needed = min(shape.ifmap_rows, d.p * d.r)
     sweep_bytes = shape.ifmap_bytes * rows_needed // shape.ifmap_rows
     least = (

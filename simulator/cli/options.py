@@ -1,0 +1,88 @@
+"""Options that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from simulator.cli.resolve import resolve_workload
+from simulator.cli.services import Services
+from simulator.errors import UserError
+from simulator.ir import Route, Workload
+from simulator.policy import Policy
+from simulator.program_file import routes_from_file
+from simulator.routes import check_routes, draw_routes
+from simulator.spec_file import Override
+
+DEFAULT_INFERENCES = 1000
+MAX_INFERENCES = 10_000_000
+
+
+def add_simulation_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what every simulating command takes."""
+    parser.add_argument(
+        "--spec", required=True, metavar="S", help="accelerator: a YAML file, or a shipped name"
+    )
+    parser.add_argument(
+        "--policy",
+        choices=[policy.value for policy in Policy],
+        default=Policy.ON_DEMAND.value,
+        help="when weights behind a routing decision are fetched (default %(default)s)",
+    )
+    parser.add_argument(
+        "--inferences",
+        type=int,
+        metavar="N",
+        help=f"how many inputs, routes drawn from the leaf shares (default {DEFAULT_INFERENCES})",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the drawn routes (default 0)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        dest="overrides",
+        help="override one field of the spec, e.g. scratchpad.capacity_kib=512; repeatable",
+    )
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON, alone")
+
+
+def parse_overrides(args: argparse.Namespace) -> list[Override]:
+    """The --set options, in order."""
+    return [Override.parse(text) for text in args.overrides]
+
+
+def routes_for(
+    args: argparse.Namespace, workload: Workload, routes_file: Path | None
+) -> tuple[list[Route], int | None]:
+    """The routes to replay and the seed they were drawn with (None if they were given).
+
+    Raises:
+        RouteError: a given route does not fit the workload.
+        UserError: a count or seed out of range.
+    """
+    if args.seed < 0:
+        raise UserError(f"--seed {args.seed}: must be zero or more")
+    if args.inferences is not None and not 1 <= args.inferences <= MAX_INFERENCES:
+        raise UserError(f"--inferences {args.inferences}: must be from 1 to {MAX_INFERENCES}")
+    if routes_file is None:
+        return draw_routes(workload, args.inferences or DEFAULT_INFERENCES, args.seed), args.seed
+    routes = routes_from_file(routes_file)
+    check_routes(workload.program, routes, str(routes_file))
+    if args.inferences is not None and args.inferences > len(routes):
+        raise UserError(f"--inferences {args.inferences}: {routes_file} holds {len(routes)} routes")
+    return routes[: args.inferences], None
+
+
+def resolve_workloads(names: str, services: Services) -> list[Workload]:
+    """A comma-separated list of workloads.
+
+    Raises:
+        UserError: fewer than two, or one twice.
+    """
+    listed = [name.strip() for name in names.split(",") if name.strip()]
+    if len(listed) < 2 or len(set(listed)) < len(listed):
+        raise UserError(f"--workloads {names}: name at least two different workloads")
+    return [resolve_workload(name, services) for name in listed]

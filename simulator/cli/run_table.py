@@ -1,0 +1,159 @@
+"""The result of `run` as tables a person can read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from simulator.cli.format import bar, kib, make_console, percent, quantity
+from simulator.result import InferenceResult, LayerResult, StallKind
+from simulator.result_file import summarise
+from simulator.simulation import RunResult
+from simulator.units import ps_to_s
+
+LEFT_OUT = (
+    "DRAM rows, banks and refresh (one sequential efficiency instead), operand-level zero "
+    "skipping, layout changes between layers, the host"
+)
+
+
+def print_run(run: RunResult, spec_origin: str, n_layers: int) -> None:
+    """Print what a run cost, where the time went and what the numbers assume."""
+    console = make_console()
+    summary = summarise(run)
+    drawn = f", seed {run.seed}" if run.seed is not None else ", routes from a file"
+    console.print(f"[bold]{run.workload.name}[/] on [bold]{run.spec.name}[/]: {spec_origin}")
+    console.print(
+        f"policy {run.policy}, {len(run.routes)} inferences{drawn}, batch 1, each from a cold "
+        "scratchpad; means per inference",
+        soft_wrap=True,
+    )
+    console.print(_totals(run, summary))
+    console.print(_time_table(run, summary))
+    console.print(_segment_table(run.typical))
+    if n_layers > 0:
+        console.print(_layer_table(run.typical, n_layers))
+    _print_assumptions(console, run)
+
+
+def _plain_table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
+    return table
+
+
+def _totals(run: RunResult, summary: dict[str, Any]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    latency, energy = summary["latency_s"], summary["energy_j"]
+    tail = ", ".join(f"{name} {quantity(latency[name], 's')}" for name in ("p50", "p99", "max"))
+    table.add_row("latency", f"[bold]{quantity(latency['mean'], 's')}[/]  ({tail})")
+    parts = ", ".join(
+        f"{name} {percent(energy[name], energy['total'])}"
+        for name in ("dram", "mac", "scratchpad", "static", "vector")
+    )
+    table.add_row("energy", f"[bold]{quantity(energy['total'], 'J')}[/]  ({parts})")
+    table.add_row(
+        "DRAM traffic",
+        f"[bold]{quantity(summary['dram_read_bytes'], 'B')}[/] read "
+        f"({quantity(summary['weight_read_bytes'], 'B')} of it weights), "
+        f"{quantity(summary['dram_write_bytes'], 'B')} written",
+    )
+    table.add_row(
+        "PE utilisation",
+        f"{100 * summary['pe_utilization_fraction']:.1f} % of {run.spec.pe_array.pes} PEs, "
+        f"{quantity(summary['macs'], 'MAC')}",
+    )
+    table.add_row(
+        "parameters",
+        f"{summary['params_active'] / 1e6:.3f} M active of {summary['params_total'] / 1e6:.3f} M",
+    )
+    capacity = run.spec.scratchpad.capacity_bytes
+    table.add_row(
+        "scratchpad",
+        f"{kib(summary['scratchpad_peak_bytes'])} of {kib(capacity)} used at the peak",
+    )
+    return table
+
+
+def _time_table(run: RunResult, summary: dict[str, Any]) -> Table:
+    table = _plain_table("\nWhere the time went", "", "time", "share")
+    table.add_column("")
+    total = summary["latency_s"]["mean"]
+    stalls = summary["stalls_s"]
+    rows = [("compute", total - sum(stalls.values()))]
+    rows += [(kind.value.replace("_", " "), stalls[kind.value]) for kind in StallKind]
+    for name, seconds in rows:
+        if seconds or name == "compute":
+            share = seconds / total
+            table.add_row(name, quantity(seconds, "s"), percent(seconds, total), bar(share))
+    return table
+
+
+def _dram_bytes(layer: LayerResult) -> int:
+    return layer.counts.dram_read_bytes + layer.counts.dram_write_bytes
+
+
+def _segment_table(result: InferenceResult) -> Table:
+    title = f"\nSegments on route {list(result.arms)}" if result.arms else "\nSegments"
+    table = _plain_table(title, "segment", "time", "share", "compute", "stalled", "DRAM", "MACs")
+    segments: dict[str, list[LayerResult]] = {}
+    for layer in result.layers:
+        segments.setdefault(layer.segment, []).append(layer)
+    for name, layers in segments.items():
+        duration = sum(layer.end_ps - layer.start_ps for layer in layers)
+        compute = sum(layer.compute_ps for layer in layers)
+        table.add_row(
+            name,
+            quantity(ps_to_s(duration), "s"),
+            percent(duration, result.latency_ps),
+            quantity(ps_to_s(compute), "s"),
+            quantity(ps_to_s(duration - compute), "s"),
+            quantity(sum(_dram_bytes(layer) for layer in layers), "B"),
+            quantity(sum(layer.counts.macs for layer in layers), ""),
+        )
+    return table
+
+
+def _layer_table(result: InferenceResult, n_layers: int) -> Table:
+    slowest = sorted(result.layers, key=lambda layer: layer.start_ps - layer.end_ps)[:n_layers]
+    table = _plain_table(
+        f"\nThe {len(slowest)} slowest of {len(result.layers)} layers",
+        "layer",
+        "time",
+        "compute",
+        "main stall",
+        "bound",
+        "DRAM",
+        "tiling",
+    )
+    for layer in slowest:
+        kind, stalled = max(layer.stalls_ps.items(), key=lambda item: item[1])
+        table.add_row(
+            layer.name,
+            quantity(ps_to_s(layer.end_ps - layer.start_ps), "s", 3),
+            quantity(ps_to_s(layer.compute_ps), "s", 3),
+            f"{kind.value.replace('_', ' ')} {quantity(ps_to_s(stalled), 's', 3)}"
+            if stalled
+            else "-",
+            layer.bound.value.replace("_", " "),
+            quantity(_dram_bytes(layer), "B", 3),
+            layer.tiling,
+        )
+    return table
+
+
+def _print_assumptions(console: Console, run: RunResult) -> None:
+    assumed = run.spec.assumed_fields()
+    numbers = run.spec.numbers()
+    console.print("\n[bold]What the numbers assume[/]")
+    console.print(f"  leaf shares: {run.workload.leaf_shares_source}", soft_wrap=True)
+    if assumed:
+        shown = ", ".join(f"{field} {numbers[field]}" for field in assumed)
+        console.print(f"  assumed in the spec ({len(assumed)} of {len(numbers)}): {shown}")
+    console.print(f"  left out: {LEFT_OUT}")
+    console.print(f"  simulated in {run.typical.event_count} events")

@@ -1,0 +1,179 @@
+"""A run as data: the summary, the complete result with its provenance, the table of layers."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from simulator.cost.energy import EnergyBreakdown
+from simulator.counts import count_program
+from simulator.derive import spans
+from simulator.program_file import workload_to_json
+from simulator.result import InferenceResult, LayerResult, StallKind
+from simulator.simulation import RunResult
+from simulator.units import pj_to_j, ps_to_s
+from simulator.version import __version__
+
+RESULT_SCHEMA = "simulator.result"
+RESULT_VERSION = 1
+
+
+def summarise(run: RunResult) -> dict[str, Any]:
+    """The figures most people want: means per inference, but for the latency's percentiles."""
+    counts = count_program(run.workload.program, run.spec.precision.weight_bits)
+    active = {route.arms: route.params_active for route in counts.routes}
+    results = run.results
+
+    def mean(value: str) -> float:
+        return run.mean({arms: getattr(r.counts, value) for arms, r in results.items()})
+
+    latency = {arms: r.latency_ps for arms, r in results.items()}
+    return {
+        "workload": run.workload.name,
+        "spec": run.spec.name,
+        "policy": run.policy.value,
+        "inferences": len(run.routes),
+        "seed": run.seed,
+        "latency_s": {
+            "mean": ps_to_s(1) * run.mean(latency),
+            "p50": ps_to_s(run.latency_percentile_ps(50)),
+            "p99": ps_to_s(run.latency_percentile_ps(99)),
+            "max": ps_to_s(max(run.latencies_ps)),
+        },
+        "energy_j": energy_in_joules(run.mean_energy),
+        "dram_read_bytes": mean("dram_read_bytes"),
+        "dram_write_bytes": mean("dram_write_bytes"),
+        "weight_read_bytes": run.mean({a: r.weight_read_bytes for a, r in results.items()}),
+        "macs": mean("macs"),
+        "params_total": counts.params_total,
+        "params_active": run.mean({arms: active[arms] for arms in results}),
+        "stalls_s": {kind.value: ps_to_s(1) * run.mean_stall_ps(kind) for kind in StallKind},
+        "pe_utilization_fraction": run.pe_utilization_fraction,
+        "scratchpad_peak_bytes": max(r.scratchpad_peak_bytes for r in results.values()),
+    }
+
+
+def energy_in_joules(energy: EnergyBreakdown) -> dict[str, float]:
+    """A breakdown in joules, with its total first."""
+    parts = {
+        "dram": pj_to_j(energy.dram_pj),
+        "scratchpad": pj_to_j(energy.scratchpad_pj),
+        "mac": pj_to_j(energy.mac_pj),
+        "vector": pj_to_j(energy.vector_pj),
+        "static": pj_to_j(energy.static_pj),
+    }
+    return {"total": sum(parts.values()), **parts}
+
+
+def provenance(run: RunResult, spec_origin: str) -> dict[str, Any]:
+    """What it takes to repeat the run: inputs by content, seed, versions."""
+    program = workload_to_json(run.workload)
+    return {
+        "spec": run.spec.model_dump(mode="json"),
+        "spec_origin": spec_origin,
+        "workload": run.workload.name,
+        "workload_source": run.workload.source,
+        "workload_sha256": hashlib.sha256(program.encode()).hexdigest(),
+        "leaf_shares_source": run.workload.leaf_shares_source,
+        "policy": run.policy.value,
+        "seed": run.seed,
+        "versions": {
+            "simulator": __version__,
+            "python": platform.python_version(),
+            **{package: version(package) for package in ("numpy", "pydantic", "simpy")},
+        },
+    }
+
+
+def run_to_json(run: RunResult, spec_origin: str) -> str:
+    """The complete result: same inputs and versions, same bytes."""
+    knobs = run.compiled.plan.knobs
+    data = {
+        "schema": RESULT_SCHEMA,
+        "schema_version": RESULT_VERSION,
+        "summary": summarise(run),
+        "provenance": provenance(run, spec_origin),
+        "assumed_fields": {
+            field: run.spec.sources.get(field, "no source given")
+            for field in run.spec.assumed_fields()
+        },
+        "plan": {
+            **asdict(knobs),
+            "tensors_in_dram": sorted(run.compiled.plan.residency.in_dram),
+            "plans_considered": run.compiled.plans_considered,
+            "plans_replayed": run.compiled.plans_replayed,
+        },
+        "routes": [list(route.arms) for route in run.routes],
+        "inferences": [
+            _inference_to_data(result, run.occurrences[arms])
+            for arms, result in run.results.items()
+        ],
+    }
+    return json.dumps(data, indent=1) + "\n"
+
+
+def _inference_to_data(result: InferenceResult, occurrences: int) -> dict[str, Any]:
+    return {
+        "arms": list(result.arms),
+        "occurrences": occurrences,
+        "latency_ps": result.latency_ps,
+        "compute_ps": result.compute_ps,
+        "stalls_ps": {kind.value: result.stalls_ps[kind] for kind in StallKind},
+        "counts": asdict(result.counts),
+        "energy_pj": asdict(result.energy),
+        "weight_read_bytes": result.weight_read_bytes,
+        "scratchpad_peak_bytes": result.scratchpad_peak_bytes,
+        "event_count": result.event_count,
+        "layers": [layer_to_row(layer) for layer in result.layers],
+        "spans": {
+            "columns": ["resource", "kind", "label", "start_ps", "end_ps", "n_bytes"],
+            "rows": [list(asdict(span).values()) for span in spans(result.timeline)],
+        },
+    }
+
+
+def layer_to_row(layer: LayerResult) -> dict[str, Any]:
+    """One layer as a flat row; `duration_ps` is compute plus all stalls."""
+    return {
+        "layer": layer.name,
+        "segment": layer.segment,
+        "op": layer.op,
+        "fused": " ".join(layer.fused),
+        "start_ps": layer.start_ps,
+        "duration_ps": layer.end_ps - layer.start_ps,
+        "compute_ps": layer.compute_ps,
+        **{f"{kind.value}_ps": layer.stalls_ps[kind] for kind in StallKind},
+        "pe_busy_ps": layer.pe_busy_ps,
+        "vector_busy_ps": layer.vector_busy_ps,
+        "dram_busy_ps": layer.dram_busy_ps,
+        "bound": layer.bound.value,
+        "macs": layer.counts.macs,
+        "weight_bytes": layer.weight_bytes,
+        "ifmap_bytes": layer.ifmap_bytes,
+        "ofmap_bytes": layer.ofmap_bytes,
+        "dram_read_bytes": layer.counts.dram_read_bytes,
+        "dram_write_bytes": layer.counts.dram_write_bytes,
+        "energy_pj": layer.energy.total_pj,
+        "tiles": layer.tiles,
+        "tiling": layer.tiling,
+    }
+
+
+def layers_to_csv(run: RunResult) -> str:
+    """Every layer of every distinct route, one per line, under a header."""
+    text = io.StringIO()
+    rows = [
+        {"route": "-".join(map(str, arms)) or "dense", **layer_to_row(layer)}
+        for arms, result in run.results.items()
+        for layer in result.layers
+    ]
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
