@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from workloads.models.pointnet2 import PointNet2, PointState, SetAbstraction
-from workloads.sigma_branch.adapters.base import Adapter, scaled
+from workloads.sigma_branch.adapters.base import Adapter, Chosen, scaled
+from workloads.sigma_branch.channels import Channels, LayerCopy
 
 ABSTRACTIONS = ("sa1", "sa2", "sa3")
 LEVEL_FRACTION = 0.5
@@ -20,7 +21,9 @@ class PointNet2Adapter(Adapter[PointNet2]):
     """The stages are sa1, sa2, sa3 and fc1; the classifier is fc2 and fc3.
 
     Inside a set abstraction the first convolution, which reads the coordinates, keeps its
-    width; the other inner widths and the output shrink.
+    width; the other inner widths and the output shrink. The inner layers and fc2 keep their
+    strongest filters, as the planes of residual blocks do; the columns of the coordinates
+    are always kept.
     """
 
     n_stages = 4
@@ -28,7 +31,6 @@ class PointNet2Adapter(Adapter[PointNet2]):
 
     def __init__(self, dense: PointNet2) -> None:
         self.dense = dense
-        self._device = dense.fc1.weight.device
 
     def level_fraction(self, n_nodes: int) -> float:
         return LEVEL_FRACTION
@@ -46,7 +48,7 @@ class PointNet2Adapter(Adapter[PointNet2]):
         return scaled(self._widths(stage)[-1], fraction)
 
     def specializers(self, stage: int, in_width: int, fraction: float, n: int) -> list[nn.Module]:
-        with self._device:
+        with self.device:
             if stage == 3:
                 width, dropout = self.width(3, fraction), self.dense.drop1.p
                 return [HiddenLayer(in_width, width, dropout) for _ in range(n)]
@@ -57,8 +59,43 @@ class PointNet2Adapter(Adapter[PointNet2]):
 
     def head(self, in_width: int, fraction: float) -> nn.Module:
         hidden = scaled(self.dense.fc2.out_features, fraction)
-        with self._device:
+        with self.device:
             return PointHead(in_width, hidden, self.dense.fc3.out_features, self.dense.drop2.p)
+
+    def dense_state(self, x: Tensor, stage: int) -> Any:
+        dense = self.dense
+        state: Any = (x, None)
+        for name in ABSTRACTIONS[: stage + 1]:
+            state = self._abstraction(name)(state)
+        return dense.drop1(dense.relu(dense.bn1(dense.fc1(state)))) if stage == 3 else state
+
+    def specializer_copies(
+        self, stage: int, inputs: Channels, chosen: Chosen, fraction: float
+    ) -> list[LayerCopy]:
+        out = chosen["out"]
+        if stage == 3:
+            return [LayerCopy("fc", "fc1", out, inputs), LayerCopy("bn", "bn1", out)]
+        name = ABSTRACTIONS[stage]
+        n_layers = len(self._widths(stage))
+        columns = inputs.after(3)
+        copies = []
+        for layer in range(n_layers):
+            conv, norm = f"mlp_convs.{layer}", f"mlp_bns.{layer}"
+            share = 1.0 if layer == 0 else fraction
+            rows = out if layer == n_layers - 1 else self.planes(f"{name}.{conv}", share)
+            copies.append(LayerCopy(conv, f"{name}.{conv}", rows, columns))
+            copies.append(LayerCopy(norm, f"{name}.{norm}", rows))
+            columns = rows
+        return copies
+
+    def head_copies(self, inputs: Channels, fraction: float) -> list[LayerCopy]:
+        hidden = self.planes("fc2", fraction)
+        classes = Channels.every(self.dense.fc3.out_features, self.device)
+        return [
+            LayerCopy("hidden.fc", "fc2", hidden, inputs),
+            LayerCopy("hidden.bn", "bn2", hidden),
+            LayerCopy("fc", "fc3", classes, hidden),
+        ]
 
     def _abstraction(self, name: str) -> SetAbstraction:
         abstraction: SetAbstraction = getattr(self.dense, name)
