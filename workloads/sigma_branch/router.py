@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 PROJECTION_WIDTH = 128
@@ -30,6 +31,14 @@ class Router(nn.Module):
         self.norm = nn.LayerNorm(PROJECTION_WIDTH)
         self.dropout = nn.Dropout(dropout)
         self.gate = nn.Linear(PROJECTION_WIDTH, n_children)
+
+    def aim(self, centroids: Tensor) -> None:
+        """Choose the centroid nearest in direction: a child for each, without bias."""
+        with centroids.device:
+            self.gate = nn.Linear(PROJECTION_WIDTH, len(centroids))
+        with torch.no_grad():
+            self.gate.weight.copy_(centroids)
+            self.gate.bias.zero_()
 
     def project(self, state: Any) -> Tensor:
         """The samples' latents, (batch, PROJECTION_WIDTH)."""

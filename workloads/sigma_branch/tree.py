@@ -9,8 +9,6 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from simulator.errors import WorkloadError
-from workloads.sigma_branch.adapters.base import Adapter
 from workloads.sigma_branch.router import Router
 from workloads.sigma_branch.shape import TreeShape
 
@@ -67,7 +65,16 @@ class SigmaBTree(nn.Module):
 
     def specializer(self, level: int, node: int) -> nn.Module:
         """The specializer of a node of level 1 or below."""
-        return self.get_submodule(f"level{level}.{node}")
+        return self.specializers(level)[node]
+
+    def specializers(self, level: int) -> list[nn.Module]:
+        """All specializers of a level, in order."""
+        return list(self.get_submodule(f"level{level}").children())
+
+    @property
+    def heads(self) -> list[nn.Module]:
+        """The leaves' classifiers, in order."""
+        return list(self.head)
 
     def forward(self, x: Tensor) -> SoftOutput:
         """Soft routing: all leaves' logits and the log-probability of each leaf.
@@ -90,55 +97,3 @@ class SigmaBTree(nn.Module):
             states, log_nodes = below, log_below
         logits = [head(state) for head, state in zip(self.head, states, strict=True)]
         return SoftOutput(torch.stack(log_nodes, 1), torch.stack(logits, 1))
-
-
-def build_tree(
-    adapter: Adapter[Any],
-    shape: TreeShape,
-    fractions: Sequence[float] | None = None,
-    dropout: float = 0.1,
-) -> SigmaBTree:
-    """An untrained tree with the widths the method prescribes.
-
-    Args:
-        adapter: the dense network to rebuild; the trunk is a copy of its early stages.
-        shape: children of every node.
-        fractions: width of each level's specializers as a share of the dense stage's; the
-            adapter's rule where None.
-        dropout: dropout of the routers' projections.
-
-    Raises:
-        WorkloadError: a tree deeper than the network can carry, or fractions that do not fit.
-    """
-    depth = shape.depth
-    if depth > adapter.max_depth:
-        raise WorkloadError(
-            f"tree shape: depth {depth}: {type(adapter.dense).__name__} carries at most "
-            f"{adapter.max_depth} levels"
-        )
-    if fractions is None:
-        fractions = [adapter.level_fraction(shape.n_nodes(level + 1)) for level in range(depth)]
-    if len(fractions) != depth or not all(0.0 < f <= 1.0 for f in fractions):
-        raise WorkloadError(
-            f"tree: fractions {tuple(fractions)}: must be {depth} numbers above 0, at most 1"
-        )
-    first = adapter.n_stages - depth
-    width = adapter.width(first - 1, 1.0)
-    routers: list[dict[int, Router]] = []
-    levels: list[list[nn.Module]] = []
-    device = next(adapter.dense.parameters()).device
-    for level, fraction in enumerate(fractions):
-        stage = first + level
-        with device:
-            routers.append(
-                {
-                    node: Router(
-                        adapter.pool(stage - 1), width, shape.arities[level][node], dropout
-                    )
-                    for node in shape.router_nodes(level)
-                }
-            )
-        levels.append(adapter.specializers(stage, width, fraction, shape.n_nodes(level + 1)))
-        width = adapter.width(stage, fraction)
-    heads = [adapter.head(width, fractions[-1]) for _ in range(shape.n_leaves)]
-    return SigmaBTree(shape, adapter.trunk(first), routers, levels, heads)
