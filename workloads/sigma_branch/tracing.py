@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from simulator import ir
+from simulator.errors import WorkloadError
 from workloads.sigma_branch.tree import SigmaBTree
 from workloads.trace import Tracer, meta_copy
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a built tree comes from, for the workload's header.
+
+    Attributes:
+        description: what it is, for people.
+        source: the command, data and seed that built it.
+        leaf_shares: measured share of inputs per leaf; uniform is assumed where empty.
+        leaf_shares_source: on which inputs they were measured.
+    """
+
+    description: str
+    source: str
+    leaf_shares: tuple[float, ...] = ()
+    leaf_shares_source: str = ""
 
 
 def trace_tree(tree: SigmaBTree, input_shape: Sequence[int]) -> ir.Program:
@@ -52,3 +71,35 @@ def _below(
 
 def _present(segment: ir.Segment | None) -> tuple[ir.Segment, ...]:
     return () if segment is None else (segment,)
+
+
+def tree_workload(
+    name: str,
+    tree: SigmaBTree,
+    input_shape: Sequence[int],
+    origin: Origin,
+) -> ir.Workload:
+    """A built tree as a workload: tied weights are one block that both arms name.
+
+    Args:
+        name: of the workload.
+        tree: as built or fine-tuned; only its structure is read.
+        input_shape: of one input, with a batch dimension of 1.
+        origin: what it is and how often each leaf is taken.
+
+    Raises:
+        WorkloadError: the tree cannot be traced, or the shares do not fit its leaves.
+    """
+    n_leaves = tree.shape.n_leaves
+    shares = origin.leaf_shares or (1.0 / n_leaves,) * n_leaves
+    if len(shares) != n_leaves:
+        raise WorkloadError(f"workload {name}: {len(shares)} leaf shares for {n_leaves} leaves")
+    source = origin.leaf_shares_source if origin.leaf_shares else "assumed: uniform"
+    return ir.Workload(
+        name=name,
+        description=origin.description,
+        source=origin.source,
+        leaf_shares=shares,
+        leaf_shares_source=source,
+        program=trace_tree(tree, input_shape),
+    )
