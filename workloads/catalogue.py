@@ -13,11 +13,14 @@ from simulator.ir import Workload
 from simulator.validation import nearest
 from workloads.models.pointnet2 import CANONICAL_GRID, WIDE_GRID, PointGrid, PointNet2
 from workloads.models.resnet import Stem, resnet50
-from workloads.sigma_branch.adapters.pointnet2 import PointNet2Adapter
-from workloads.sigma_branch.adapters.resnet import ResNetAdapter
+from workloads.models.vit import ViT, ViTShape
+from workloads.sigma_branch.adapters import adapter_for
+from workloads.sigma_branch.grow import build_tree
+from workloads.sigma_branch.plan import rebuild, untrained_plan
 from workloads.sigma_branch.shape import TreeShape
+from workloads.sigma_branch.ties import Tie
 from workloads.sigma_branch.tracing import trace_tree
-from workloads.sigma_branch.tree import SigmaBTree, build_tree
+from workloads.sigma_branch.tree import SigmaBTree
 from workloads.trace import trace_dense
 
 PAPER = "arXiv 2606.09924v1"
@@ -45,14 +48,29 @@ class Entry:
 
 
 def _sigmab_resnet50(n_classes: int, stem: Stem) -> SigmaBTree:
-    return build_tree(ResNetAdapter(resnet50(n_classes, stem)), TreeShape.binary(2))
+    return build_tree(adapter_for(resnet50(n_classes, stem)), TreeShape.binary(2))
+
+
+def _tied_resnet50(tie: Tie) -> SigmaBTree:
+    """The ImageNet tree with tied siblings; which channels are shared changes no size."""
+    adapter = adapter_for(resnet50(1000, Stem.IMAGENET))
+    shape = TreeShape.binary(2)
+    return rebuild(adapter, untrained_plan(adapter, shape, tie))
 
 
 def _sigmab_pointnet2(grid: PointGrid) -> SigmaBTree:
-    return build_tree(PointNet2Adapter(PointNet2(40, grid)), TreeShape.binary(2))
+    return build_tree(adapter_for(PointNet2(40, grid)), TreeShape.binary(2))
 
 
+def _sigmab_vit() -> SigmaBTree:
+    return build_tree(adapter_for(ViT(_VIT_SMALL, 1000)), TreeShape.binary(2))
+
+
+_VIT_SMALL = ViTShape(224, 16, 3, 384, 6, (4, 4, 4), 1536)
+_VIT_SOURCE = "sizes of ViT-S/16 (arXiv 2012.12877), mean over tokens instead of a class token"
 _POINTS = (1, 3, 1024)
+_IMAGENET_SHARES = (16.6, 30.8, 17.6, 35.1)
+_IMAGENET_SHARES_SOURCE = f"{PAPER} table VI, default; printed shares sum to 100.1 %, normalised"
 _UNIFORM = (25.0, 25.0, 25.0, 25.0)
 _ASSUMED = f"assumed: uniform, {PAPER} prints no leaf use for ModelNet40"
 _WIDE = "the grid 512x64, 256x32, within 1.2 % of the FLOPs printed in table III"
@@ -69,8 +87,24 @@ CATALOGUE: dict[str, Entry] = {
         f"{PAPER} section III, table III",
         (1, 3, 224, 224),
         lambda: _sigmab_resnet50(1000, Stem.IMAGENET),
-        (16.6, 30.8, 17.6, 35.1),
-        f"{PAPER} table VI, default; printed shares sum to 100.1 %, normalised",
+        _IMAGENET_SHARES,
+        _IMAGENET_SHARES_SOURCE,
+    ),
+    "sigmab_resnet50_tied_channels": Entry(
+        "sigmab_resnet50 whose siblings hold the weights of their shared channels in common",
+        f"{PAPER} section III, table III; ties are this project's",
+        (1, 3, 224, 224),
+        lambda: _tied_resnet50(Tie.SHARED_CHANNELS),
+        _IMAGENET_SHARES,
+        _IMAGENET_SHARES_SOURCE,
+    ),
+    "sigmab_resnet50_tied": Entry(
+        "sigmab_resnet50 whose siblings hold shared channels and planes in common",
+        f"{PAPER} section III, table III; ties are this project's",
+        (1, 3, 224, 224),
+        lambda: _tied_resnet50(Tie.PLANES_AND_SHARED),
+        _IMAGENET_SHARES,
+        _IMAGENET_SHARES_SOURCE,
     ),
     "dense_resnet50_cifar100": Entry(
         "ResNet-50 v1.5 with the CIFAR stem for CIFAR-100, 32x32",
@@ -113,6 +147,21 @@ CATALOGUE: dict[str, Entry] = {
         lambda: _sigmab_pointnet2(WIDE_GRID),
         _UNIFORM,
         _ASSUMED,
+    ),
+    "dense_vit_small": Entry(
+        "vision transformer for ImageNet-1K, 224x224, patches of 16, 12 blocks of width 384",
+        _VIT_SOURCE,
+        (1, 3, 224, 224),
+        lambda: ViT(_VIT_SMALL, 1000),
+    ),
+    "sigmab_vit_small": Entry(
+        "dense_vit_small with dense attention and tree-structured feed-forward layers, "
+        "2 levels of 4 blocks",
+        f"{_VIT_SOURCE}; {PAPER} section VI-D names the direction",
+        (1, 3, 224, 224),
+        _sigmab_vit,
+        _UNIFORM,
+        "assumed: uniform, not trained",
     ),
 }
 
