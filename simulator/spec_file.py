@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from simulator.errors import SpecError
 from simulator.spec import AcceleratorSpec, Part
@@ -98,7 +99,6 @@ def _part_names() -> set[str]:
 
 def _json(data: dict[str, Any], path: Path) -> str:
     """The mapping as JSON text, so that strict validation sees JSON types, not Python's."""
-    import json
 
     def unsupported(value: Any) -> Any:
         raise SpecError(f"{path}: {value!r}: a {type(value).__name__} cannot be used in a spec")
@@ -115,9 +115,3 @@ def _is_text_for_number(problem: Any) -> bool:
     except ValueError:
         return False
     return True
-
-
-def spec_to_data(spec: BaseModel) -> dict[str, Any]:
-    """The spec as plain data, for results and provenance."""
-    data: dict[str, Any] = spec.model_dump(mode="json")
-    return data

@@ -16,11 +16,15 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def first_problem(error: ValidationError, known_fields: Iterable[str] = ()) -> str:
-    """The first validation error as ``field.path: value: what is wrong``; counts the others."""
+    """The most telling error as ``field.path: value: what is wrong``; counts the others.
+
+    An unknown field comes first: a misspelt one is also missing under its right name.
+    """
     problems = error.errors(include_url=False)
-    first = problems[0]
+    first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
     path = ".".join(str(part) for part in first["loc"]) or "file"
-    more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
+    others = len(problems) - 1
+    more = f" (and {others} more problem{'s' if others > 1 else ''})" if others else ""
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
         return f"{path}: unknown field{nearest(name, known_fields)}{more}"
