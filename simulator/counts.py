@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -48,9 +49,19 @@ class RouteCounts:
 
 @dataclass(frozen=True)
 class WorkloadCounts:
-    """All counts of a program at one weight precision; one entry of `routes` per leaf."""
+    """All counts of a program at one weight precision.
+
+    Attributes:
+        params_total: parameters of the distinct blocks of the whole tree.
+        params_in_common: those of blocks that several segments read; stored once, they count
+            in each of these segments.
+        weight_bytes_total: bytes of the distinct blocks.
+        segments: one entry per segment, depth first.
+        routes: one entry per leaf, depth first.
+    """
 
     params_total: int
+    params_in_common: int
     weight_bytes_total: int
     segments: tuple[SegmentCounts, ...]
     routes: tuple[RouteCounts, ...]
@@ -61,8 +72,10 @@ def count_program(program: Program, bits: int) -> WorkloadCounts:
     blocks = _distinct(program.layers())
     routers = {id(branch.router) for branch in _branches(program)}
     segments = []
+    readers: Counter[WeightBlock] = Counter()
     for segment in program.segments():
         own = _distinct(segment.layers)
+        readers.update(own)
         segments.append(
             SegmentCounts(
                 name=segment.name,
@@ -74,6 +87,7 @@ def count_program(program: Program, bits: int) -> WorkloadCounts:
         )
     return WorkloadCounts(
         params_total=_params(blocks),
+        params_in_common=_params(block for block, count in readers.items() if count > 1),
         weight_bytes_total=_weight_bytes(blocks, bits),
         segments=tuple(segments),
         routes=tuple(count_route(program, arms, bits) for arms in leaf_routes(program)),

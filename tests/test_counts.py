@@ -44,6 +44,7 @@ def program() -> Program:
 def test_a_block_shared_by_both_arms_is_stored_once(program):
     counts = count_program(program, 8)
     assert counts.params_total == 8 + 8 + 4 + 4  # gate, shared, own0, own1
+    assert counts.params_in_common == 8
     assert [r.params_active for r in counts.routes] == [8 + 8 + 4] * 2
     assert [r.params_active_eq4 for r in counts.routes] == [12] * 2
     assert [r.macs for r in counts.routes] == [4 * 2 + 4 * 3] * 2

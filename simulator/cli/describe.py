@@ -49,6 +49,7 @@ def _as_json(
         "description": workload.description,
         "source": workload.source,
         "params_total": counts.params_total,
+        "params_in_common": counts.params_in_common,
         "params_active": _same([r.params_active for r in counts.routes]),
         "params_active_eq4": _same([r.params_active_eq4 for r in counts.routes]),
         "macs": _same([r.macs for r in counts.routes]),
@@ -81,6 +82,8 @@ def _print_tables(
     console.print(f"source: {workload.source}")
     console.print(_total_table(workload, bits, counts, fp32))
     console.print(_segment_table(counts, bits))
+    if counts.params_in_common:
+        console.print(f"held in common by several segments: {counts.params_in_common:,} params")
     shares = ", ".join(f"{100 * share:.1f}" for share in workload.leaf_shares)
     console.print(f"leaf shares %: {shares} ({workload.leaf_shares_source})")
 
