@@ -84,7 +84,7 @@ class SearchedShape:
         depth: levels of the tree; nodes with one child have no router.
         criterion: silhouette or gap statistic.
         max_children: most children of a node.
-        max_params: most parameters of the whole tree, or None.
+        max_params: most parameters of the whole tree before any ties, or None.
         min_silhouette: least mean silhouette that justifies a split; up to 0.25 there is "no
             substantial structure" (Kaufman and Rousseeuw 1990, table 4).
         seed: of the clusterings and reference sets.
