@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from simulator.errors import UserError
@@ -17,48 +16,12 @@ def write_text(path: Path, text: str) -> None:
     """
     if path.is_dir():
         raise UserError(f"{path}: is a folder, name a file in it")
-    temporary = None
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
+        try:
+            partial.write_text(text, encoding="utf-8", newline="\n")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse a folder that cannot be made or written, before any work is done.
-
-    Raises:
-        UserError: a file is in the way, or the nearest existing folder is not writable.
-    """
-    existing = folder
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
-    if not existing.is_dir():
-        raise UserError(f"{folder}: cannot be a folder: {existing} is a file")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError(f"{folder}: cannot be written: {existing} is not writable")
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and what is missing above it.
-
-    Raises:
-        UserError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be made: {error.strerror}") from None
-
-
-def _umask() -> int:
-    """The process's file mode mask (which can only be read by setting it)."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

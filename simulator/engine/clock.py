@@ -28,10 +28,6 @@ class Completion:
         self.time_ps[index] = int(self._env.now)
         self._events[index].succeed()
 
-    def happened(self, index: int) -> bool:
-        """Whether it has happened."""
-        return self._events[index].triggered
-
 
 class Shared:
     """The state that connects the processes of one simulated inference."""
@@ -45,6 +41,7 @@ class Shared:
         self.vector_started = Completion(env, n_tiles)
         self.tile_done = Completion(env, n_tiles)
         self.issued = Completion(env, n_commands)
+        self.requested = Completion(env, n_commands)
         self.bus_taken = Completion(env, n_commands)
         self.bus_freed = Completion(env, n_commands)
         self.complete = Completion(env, n_commands)

@@ -8,7 +8,8 @@ import simpy
 
 from simulator.engine.clock import Shared
 from simulator.engine.compute_units import pe_array, vector_unit
-from simulator.engine.dma import Dram, dma
+from simulator.engine.dma import dma
+from simulator.engine.dram import dram
 from simulator.engine.scratchpad import Scratchpad
 from simulator.engine.sequencer import sequencer
 from simulator.mapping.schedule import Schedule
@@ -49,7 +50,8 @@ def simulate(schedule: Schedule) -> EngineRun:
     env.process(sequencer(shared, scratchpad))
     env.process(pe_array(shared))
     env.process(vector_unit(shared, scratchpad))
-    env.process(dma(shared, Dram(shared), scratchpad))
+    env.process(dma(shared, scratchpad))
+    env.process(dram(shared))
     env.run()
     timeline = Timeline(
         schedule=schedule,
