@@ -25,3 +25,30 @@ def write_text(path: Path, text: str) -> None:
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written, before any work is done.
+
+    Raises:
+        UserError: a file is in the way, or the nearest existing folder is not writable.
+    """
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        raise UserError(f"{folder}: cannot be a folder: {existing} is a file")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"{folder}: cannot be written: {existing} is not writable")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and what is missing above it.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be made: {error.strerror}") from None
