@@ -224,8 +224,15 @@ def test_wrong_content_of_a_python_file_is_explained(python: Path) -> None:
     (python / "test").write_bytes(python_batch(b"x", pixels[:, :3000], fine, coarse))
     with pytest.raises(DataError, match="rows of 3072 bytes"):
         load_cifar100(python, verify=False)
-    (python / "meta").unlink()
+    empty = python_batch(b"x", pixels[:0], fine[:0], coarse[:0])
+    (python / "test").write_bytes(empty)
+    with pytest.raises(DataError, match="test: holds no images"):
+        load_cifar100(python, verify=False)
     (python / "test").write_bytes(python_batch(b"x", pixels, fine, coarse))
+    (python / "meta").write_bytes(Python2Pickle().dictionary({b"fine_label_names": [1] * 100}))
+    with pytest.raises(DataError, match="fine_label_names: must be a list of 100 names"):
+        load_cifar100(python, verify=False)
+    (python / "meta").unlink()
     with pytest.raises(DataError, match="meta: cannot be read: No such file"):
         load_cifar100(python, verify=False)
 

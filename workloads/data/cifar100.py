@@ -4,8 +4,8 @@ Binary: `train.bin` and `test.bin` of 3,074-byte records (coarse label, fine lab
 green and blue values each, row by row), and the two label files. Python: `train`, `test` and
 `meta`. Both hold 50,000 and 10,000 images (Krizhevsky, Learning multiple layers of features from
 tiny images, 2009). The checksums of the Python files are those torchvision checks
-(torchvision/datasets/cifar.py); for the binary files none is published, so their size and the 500
-and 100 images of every class are checked.
+(torchvision/datasets/cifar.py); of the binary layout only the archive's is published, so the size
+of its files and the 500 and 100 images of every class are checked.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -130,7 +131,7 @@ def _read_python(path: Path, verify: bool) -> _Split:
     if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != _PIXEL_BYTES:
         raise DataError(f"{path}: data: must be an array of rows of {_PIXEL_BYTES} bytes")
     for values in labels:
-        if not isinstance(values, list) or len(values) != len(pixels):
+        if not _is_list_of(values, int, len(pixels)):
             raise DataError(f"{path}: must hold a fine and a coarse label for each of its images")
     fine, coarse = (np.asarray(values, np.int64) for values in labels)
     return _Split(pixels.reshape(-1, 3, 32, 32).copy(), fine, coarse)
@@ -148,10 +149,18 @@ def _python_names(path: Path, verify: bool) -> tuple[tuple[str, ...], tuple[str,
     found = []
     for key, count in ((b"fine_label_names", _FINE), (b"coarse_label_names", _COARSE)):
         values = content.get(key)
-        if not isinstance(values, list) or len(values) != count:
+        if not _is_list_of(values, bytes, count):
             raise DataError(f"{path}: {key.decode()}: must be a list of {count} names")
         found.append(tuple(value.decode("latin-1") for value in values))
     return found[0], found[1]
+
+
+def _is_list_of(values: object, kind: type, count: int) -> TypeGuard[list[Any]]:
+    return (
+        isinstance(values, list)
+        and len(values) == count
+        and all(isinstance(value, kind) for value in values)
+    )
 
 
 def _names(path: Path, count: int) -> tuple[str, ...]:
@@ -163,6 +172,8 @@ def _names(path: Path, count: int) -> tuple[str, ...]:
 
 def _check_labels(split: _Split, per_class: int | None, origin: str) -> None:
     """Labels in range, every class present, and as often as published."""
+    if not len(split.fine):
+        raise DataError(f"{origin}: holds no images")
     for labels, count in ((split.fine, _FINE), (split.coarse, _COARSE)):
         if labels.min() < 0 or labels.max() >= count:
             raise DataError(f"{origin}: a label is {labels.max()}, they go from 0 to {count - 1}")

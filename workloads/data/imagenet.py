@@ -51,13 +51,12 @@ class ImageFolder:
             DataError: a file cannot be decoded.
         """
         files = [self.files[index] for index in indices.tolist()]
-        if generator is None:
-            jobs: list[list[float] | None] = [None] * len(files)
-        else:
+        draws: list[list[float] | None] = [None] * len(files)
+        if generator is not None:
             # Drawn here, so that the threads' order cannot matter.
-            jobs = list(torch.rand((len(files), 1 + 4 * TRIES), generator=generator).tolist())
+            draws = torch.rand((len(files), 1 + 4 * TRIES), generator=generator).tolist()
         with ThreadPoolExecutor(self.threads) as pool:
-            images = list(pool.map(_decoded, files, jobs))
+            images = list(pool.map(_decoded, files, draws))
         return _VIEW(torch.from_numpy(np.stack(images))), self.targets[indices]
 
 
