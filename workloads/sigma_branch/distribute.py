@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from simulator.errors import WorkloadError
 from workloads.data.dataset import Source
 from workloads.sigma_branch.adapters.base import Adapter, Chosen
-from workloads.sigma_branch.channels import copy_layer, select_channels
+from workloads.sigma_branch.channels import LayerCopy, copy_layer, select_channels
 from workloads.sigma_branch.grow import TreeBuilder, build_tree
 from workloads.sigma_branch.kmeans import Clustering, random_clusters, spherical_kmeans
 from workloads.sigma_branch.norms import fresh_statistics, in_company
 from workloads.sigma_branch.plan import TreePlan, inputs_of, tie_tree
 from workloads.sigma_branch.report import DistributionReport, NodeReport, group_report
-from workloads.sigma_branch.router import PROJECTION_WIDTH, Router
+from workloads.sigma_branch.router import Router
 from workloads.sigma_branch.samples import Samples
 from workloads.sigma_branch.shape import TreeShape
 from workloads.sigma_branch.shape_search import FixedShape, ShapeRule
@@ -209,14 +209,16 @@ class _Distributor:
                     self._copy(specializer, layer)
         self.chosen.append(tuple(row))
 
-    def _copy(self, module: nn.Module, layer: Any) -> None:
+    def _copy(self, module: nn.Module, layer: LayerCopy) -> None:
         target = module.get_submodule(layer.target)
         copy_layer(target, self.adapter.dense.get_submodule(layer.source), layer)
 
     def _latents(self, routers: dict[int, Router]) -> Tensor:
         """Each sample's projection by the router of the node it has reached."""
-        latents = torch.empty(len(self.samples), PROJECTION_WIDTH, device=self.adapter.device)
-        for window, x, _ in self.samples:
+        latents = torch.empty(
+            len(self.samples), self.adapter.projection_width, device=self.adapter.device
+        )
+        for window, x in self.samples:
             part = latents[window]
             for node, group in self.builder.states(x, self.paths[window]).items():
                 part[group.rows] = routers[node].project(group.state)
@@ -226,7 +228,7 @@ class _Distributor:
         """Mean dense activation of each channel over the samples of each new node."""
         here, n_nodes = self._here(), self.builder.n_nodes
         sums: dict[str, Tensor] = {}
-        for window, x, _ in self.samples:
+        for window, x in self.samples:
             for group, pooled in self.adapter.channel_means(x, stage).items():
                 if group not in sums:
                     size = (n_nodes, pooled.shape[1])
@@ -254,7 +256,7 @@ class _Distributor:
     def _recalibrate(self, modules: Sequence[nn.Module], heads: Sequence[nn.Module]) -> None:
         """Measure batch-norm statistics of the last level or the heads on what reaches them."""
         with fresh_statistics(modules):
-            for window, x, _ in self.samples:
+            for window, x in self.samples:
                 paths = self.paths[window]
                 rows = in_company(paths[:, -1])
                 for node, group in self.builder.states(x[rows], paths[rows]).items():

@@ -52,9 +52,9 @@ def recalibrate(tree: SigmaBTree, samples: Samples) -> None:
     depth = tree.shape.depth
     for level in range(1, depth + 1):
         with fresh_statistics(tree.specializers(level)):
-            for _, x, _ in samples:
+            for _, x in samples:
                 descend(tree, x, level, smallest_group=2)
     with fresh_statistics(tree.heads):
-        for _, x, _ in samples:
+        for _, x in samples:
             for leaf, group in descend(tree, x, depth, smallest_group=2).groups.items():
                 tree.heads[leaf](group.state)

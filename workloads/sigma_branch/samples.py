@@ -14,8 +14,7 @@ from workloads.data.dataset import Source
 class Samples:
     """A random subset of a source, always in the same order.
 
-    Iterating gives, batch by batch, the positions within the subset, the inputs and the
-    targets.
+    Iterating gives, batch by batch, the positions within the subset and the inputs.
 
     Args:
         source: training examples, read in the evaluation view.
@@ -42,8 +41,8 @@ class Samples:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __iter__(self) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[slice, Tensor]]:
         for start in range(0, len(self), self._batch_size):
             window = slice(start, min(start + self._batch_size, len(self)))
-            inputs, targets = self._source.batch(self.indices[window])
-            yield window, inputs.to(self._device), targets.to(self._device)
+            inputs, _ = self._source.batch(self.indices[window])
+            yield window, inputs.to(self._device)
