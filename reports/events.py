@@ -1,0 +1,111 @@
+"""What happened when in one inference, as intervals: for the timeline figure and the trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+
+from simulator.mapping.tiles import TransferKind
+from simulator.result import InferenceResult, StallKind
+from simulator.stalls import partition
+from simulator.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A named stretch of time."""
+
+    name: str
+    start_ps: int
+    end_ps: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A router's argmax: when it was known, and the arm it picked."""
+
+    router: str
+    time_ps: int
+    arm: int
+
+
+@dataclass(frozen=True)
+class OccupancyStep:
+    """Scratchpad bytes occupied from a moment on."""
+
+    time_ps: int
+    n_bytes: int
+
+
+def segment_intervals(result: InferenceResult) -> list[Interval]:
+    """The segments that ran, back to back over the whole latency."""
+    found = []
+    for name, group in groupby(result.layers, key=lambda layer: layer.segment):
+        members = list(group)
+        found.append(Interval(name, members[0].start_ps, members[-1].end_ps))
+    return found
+
+
+def stall_intervals(timeline: Timeline) -> list[tuple[StallKind, int, int]]:
+    """Every stall as (kind, start_ps, end_ps), in order of time; with compute, all of the latency.
+
+    Within one gap the kinds follow each other in the order in which the gap was charged.
+    """
+    found: list[tuple[StallKind, int, int]] = []
+    tiles = timeline.schedule.tiles
+    busy_until = 0
+    for i, share in enumerate(partition(timeline)):
+        start = timeline.pe_start_ps[i] if tiles.pe_ps[i] else timeline.vector_start_ps[i]
+        at = busy_until
+        for kind, time_ps in share.stalls_ps.items():
+            if kind is not StallKind.DRAIN:
+                found.append((kind, at, at + time_ps))
+                at += time_ps
+        busy_until = max(busy_until, start, timeline.vector_end_ps[i])
+    if busy_until < timeline.latency_ps:
+        found.append((StallKind.DRAIN, busy_until, timeline.latency_ps))
+    return found
+
+
+def decisions(result: InferenceResult) -> list[Decision]:
+    """The routing decisions of an inference, in order of time."""
+    timeline = result.timeline
+    schedule = timeline.schedule
+    return [
+        Decision(
+            router=schedule.groups[schedule.tiles.group[tile]].group.segment,
+            time_ps=timeline.vector_end_ps[tile],
+            arm=arm,
+        )
+        for tile, arm in zip(schedule.branch_tiles, result.arms, strict=True)
+    ]
+
+
+def scratchpad_occupancy(timeline: Timeline) -> list[OccupancyStep]:
+    """Occupied scratchpad bytes over time: the running layer's own, and the loads' buffers.
+
+    A load takes its buffer when it is issued and gives it back when the last tile that reads it
+    is done; a layer's activations, partial sums and output buffers change with its tiles.
+    """
+    schedule = timeline.schedule
+    commands, fixed = schedule.commands, schedule.fixed_bytes
+    changes: list[tuple[int, int, int]] = []
+    for j, kind in enumerate(commands.kind):
+        if kind is not TransferKind.OFMAP and not commands.staged[j]:
+            changes.append((timeline.issue_ps[j], 2, commands.n_bytes[j]))
+            freed_ps = timeline.vector_end_ps[commands.free_tile[j]]
+            changes.append((freed_ps, 0, -commands.n_bytes[j]))
+    for i in range(1, len(fixed)):
+        # The next tile's share replaces this one's when that is dispatched, or when this is done.
+        handover_ps = min(timeline.pe_start_ps[i], timeline.vector_end_ps[i - 1])
+        changes.append((handover_ps, 1, fixed[i] - fixed[i - 1]))
+    steps = [OccupancyStep(0, fixed[0])]
+    for time_ps, _, delta in sorted(changes):
+        if not delta:
+            continue
+        n_bytes = steps[-1].n_bytes + delta
+        if steps[-1].time_ps == time_ps:
+            steps[-1] = OccupancyStep(time_ps, n_bytes)
+        else:
+            steps.append(OccupancyStep(time_ps, n_bytes))
+    return steps
