@@ -16,6 +16,7 @@ from simulator.errors import Contributor, InfeasiblePlanError
 from simulator.fast.recurrence import replay
 from simulator.ir import Program
 from simulator.mapping.groups import LayerGroup
+from simulator.mapping.placement import PinnedWeights, Placement, pin_weights
 from simulator.mapping.plan import (
     BALANCES_CYCLES_PER_BYTE,
     RESERVES,
@@ -41,12 +42,14 @@ class CompiledProgram:
     Attributes:
         plan: the mapping all routes share.
         schedules: by arms taken.
+        pinned: weights that are on chip before the inference starts.
         plans_considered: candidate plans, those discarded by their lower bound included.
         plans_replayed: candidates whose schedules were built and replayed.
     """
 
     plan: Plan
     schedules: dict[Arms, Schedule]
+    pinned: PinnedWeights
     plans_considered: int
     plans_replayed: int
 
@@ -70,7 +73,11 @@ def fetch_rules(policy: Policy, spec: AcceleratorSpec) -> tuple[FetchRule, ...]:
 
 
 def compile_program(
-    program: Program, spec: AcceleratorSpec, policy: Policy, weights: dict[Arms, int]
+    program: Program,
+    spec: AcceleratorSpec,
+    policy: Policy,
+    weights: dict[Arms, int],
+    placement: Placement = Placement.STREAM,
 ) -> CompiledProgram:
     """Find the plan with the least mean latency over the given routes.
 
@@ -79,11 +86,12 @@ def compile_program(
     Raises:
         InfeasiblePlanError: no blocking of some layer fits the scratchpad.
     """
-    problem = MappingProblem(program, spec)
+    pinned = pin_weights(program, spec, placement)
+    problem = MappingProblem(program, spec, pinned.groups)
     dram = RateLatencyDram(spec)
     scheduler = Scheduler(spec, dram)
     search = _Search(problem, scheduler, dram, fetch_rules(policy, spec), weights)
-    for budget in problem.budgets(spec.scratchpad.capacity_bytes):
+    for budget in problem.budgets(spec.scratchpad.capacity_bytes - pinned.n_bytes):
         search.try_budget(budget)
     if search.best is None:
         raise _does_not_fit(problem, spec)
@@ -91,7 +99,7 @@ def compile_program(
     schedules = {
         arms: scheduler.build(best.plan, problem.path(arms), best.fetch) for arms in weights
     }
-    return CompiledProgram(best.plan, schedules, search.considered, search.replayed)
+    return CompiledProgram(best.plan, schedules, pinned, search.considered, search.replayed)
 
 
 class _Search:
@@ -185,7 +193,7 @@ def _does_not_fit(problem: MappingProblem, spec: AcceleratorSpec) -> InfeasibleP
     if weights:
         parts.append(Contributor(f"of a weight tensor {weights[0].name}", weights[0].params))
     return InfeasiblePlanError(
-        layer=name,
+        what=f"layer {name!r}, with its smallest tiles,",
         resource="scratchpad",
         demand_bytes=demand,
         capacity_bytes=spec.scratchpad.capacity_bytes,

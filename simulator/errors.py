@@ -40,14 +40,14 @@ class InfeasiblePlanError(UserError):
     """No mapping of a layer fits the accelerator; carries what is short and what would fit.
 
     Attributes:
-        layer: name of the layer that cannot be mapped.
+        what: what cannot be mapped, e.g. ``layer 'conv1', with its smallest tiles,``.
         resource: the resource that is short, e.g. ``scratchpad``.
         demand_bytes: the least the layer needs of it with its smallest tiles.
         capacity_bytes: what the accelerator has.
         contributors: the largest parts of the demand, largest first.
     """
 
-    layer: str
+    what: str
     resource: str
     demand_bytes: int
     capacity_bytes: int
@@ -56,7 +56,7 @@ class InfeasiblePlanError(UserError):
     def __str__(self) -> str:
         parts = ", ".join(f"{c.name} {c.n_bytes} B" for c in self.contributors)
         return (
-            f"layer {self.layer!r} does not fit: its smallest tiles need {self.demand_bytes} B of "
-            f"{self.resource}, which has {self.capacity_bytes} B ({parts}); "
+            f"{self.what} does not fit: it needs {self.demand_bytes} B of {self.resource}, which "
+            f"has {self.capacity_bytes} B ({parts}); "
             f"a {self.resource} of {-(-self.demand_bytes // 1024)} KiB would fit it"
         )

@@ -82,6 +82,7 @@ def provenance(run: RunResult, spec_origin: str) -> dict[str, Any]:
         "workload_sha256": hashlib.sha256(program.encode()).hexdigest(),
         "leaf_shares_source": run.workload.leaf_shares_source,
         "policy": run.policy.value,
+        "placement": run.placement.value,
         "seed": run.seed,
         "versions": {
             "simulator": __version__,
@@ -105,6 +106,8 @@ def run_to_json(run: RunResult, spec_origin: str) -> str:
         },
         "plan": {
             **asdict(knobs),
+            "pinned_weight_bytes": run.compiled.pinned.n_bytes,
+            "pinned_layers": sorted(run.compiled.pinned.groups),
             "tensors_in_dram": sorted(run.compiled.plan.residency.in_dram),
             "plans_considered": run.compiled.plans_considered,
             "plans_replayed": run.compiled.plans_replayed,

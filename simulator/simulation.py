@@ -13,6 +13,7 @@ from simulator.cost.energy import EnergyBreakdown
 from simulator.derive import derive_result
 from simulator.engine import simulate
 from simulator.ir import Route, Workload
+from simulator.mapping.placement import Placement
 from simulator.policy import Policy
 from simulator.result import InferenceResult, StallKind
 from simulator.spec import AcceleratorSpec
@@ -23,7 +24,7 @@ class RunResult:
     """Inferences replayed one after the other, each from a cold scratchpad.
 
     Attributes:
-        workload, spec, policy: what was simulated.
+        workload, spec, policy, placement: what was simulated.
         seed: of the drawn routes; None where routes were given.
         routes: one per inference, in order.
         results: one per distinct route, by its arms: equal routes take equal time.
@@ -33,6 +34,7 @@ class RunResult:
     workload: Workload
     spec: AcceleratorSpec
     policy: Policy
+    placement: Placement
     seed: int | None
     routes: tuple[Route, ...]
     results: dict[tuple[int, ...], InferenceResult]
@@ -94,6 +96,7 @@ def run_workload(
     policy: Policy,
     routes: Sequence[Route],
     seed: int | None = None,
+    placement: Placement = Placement.STREAM,
 ) -> RunResult:
     """Compile for the given routes and replay each distinct one on the event engine.
 
@@ -101,11 +104,15 @@ def run_workload(
         InfeasiblePlanError: no blocking of some layer fits the scratchpad.
     """
     weights = dict(sorted(Counter(route.arms for route in routes).items()))
-    compiled = compile_program(workload.program, spec, policy, weights)
+    compiled = compile_program(workload.program, spec, policy, weights, placement)
     results = {}
     for arms, schedule in compiled.schedules.items():
         run = simulate(schedule)
         results[arms] = derive_result(
-            run.timeline, arms, spec, run.scratchpad_peak_bytes, run.event_count
+            run.timeline,
+            arms,
+            spec,
+            run.scratchpad_peak_bytes + compiled.pinned.n_bytes,
+            run.event_count,
         )
-    return RunResult(workload, spec, policy, seed, tuple(routes), results, compiled)
+    return RunResult(workload, spec, policy, placement, seed, tuple(routes), results, compiled)

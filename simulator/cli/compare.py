@@ -19,6 +19,7 @@ from simulator.cli.output import check_folder, make_folder, write_text
 from simulator.cli.resolve import resolve_spec
 from simulator.cli.services import Services
 from simulator.comparison import compare_summaries
+from simulator.mapping.placement import Placement
 from simulator.policy import Policy
 from simulator.result_file import provenance, summarise
 from simulator.simulation import RunResult, run_workload
@@ -43,7 +44,8 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     runs: list[RunResult] = []
     for workload in resolve_workloads(args.workloads, services):
         routes, seed = routes_for(args, workload, None)
-        runs.append(run_workload(workload, spec, Policy(args.policy), routes, seed))
+        placement = Placement(args.placement)
+        runs.append(run_workload(workload, spec, Policy(args.policy), routes, seed, placement))
     data = _as_data(runs, origin)
     if args.json:
         print(f"spec: {origin}", file=sys.stderr)

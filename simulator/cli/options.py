@@ -9,6 +9,7 @@ from simulator.cli.resolve import resolve_workload
 from simulator.cli.services import Services
 from simulator.errors import UserError
 from simulator.ir import Route, Workload
+from simulator.mapping.placement import Placement
 from simulator.policy import Policy
 from simulator.program_file import routes_from_file
 from simulator.routes import check_routes, draw_routes
@@ -28,6 +29,12 @@ def add_simulation_options(parser: argparse.ArgumentParser) -> None:
         choices=[policy.value for policy in Policy],
         default=Policy.ON_DEMAND.value,
         help="when weights behind a routing decision are fetched (default %(default)s)",
+    )
+    parser.add_argument(
+        "--placement",
+        choices=[placement.value for placement in Placement],
+        default=Placement.STREAM.value,
+        help="which weights stay on chip between inferences (default %(default)s)",
     )
     parser.add_argument(
         "--inferences",

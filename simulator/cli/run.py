@@ -11,6 +11,7 @@ from simulator.cli.options import add_simulation_options, parse_overrides, route
 from simulator.cli.output import check_folder, make_folder, write_text
 from simulator.cli.resolve import resolve_spec, resolve_workload
 from simulator.cli.services import Services
+from simulator.mapping.placement import Placement
 from simulator.policy import Policy
 from simulator.result_file import layers_to_csv, run_to_json, summarise
 from simulator.simulation import RunResult, run_workload
@@ -43,7 +44,7 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     spec, origin = resolve_spec(args.spec, parse_overrides(args), services)
     workload = resolve_workload(args.workload, services)
     routes, seed = routes_for(args, workload, args.routes)
-    run = run_workload(workload, spec, Policy(args.policy), routes, seed)
+    run = run_workload(workload, spec, Policy(args.policy), routes, seed, Placement(args.placement))
     if args.json:
         print(f"spec: {origin}", file=sys.stderr)
         print(json.dumps(summarise(run), indent=1))

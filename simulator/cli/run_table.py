@@ -25,9 +25,14 @@ def print_run(run: RunResult, spec_origin: str, n_layers: int) -> None:
     summary = summarise(run)
     drawn = f", seed {run.seed}" if run.seed is not None else ", routes from a file"
     console.print(f"[bold]{run.workload.name}[/] on [bold]{run.spec.name}[/]: {spec_origin}")
+    state = (
+        "scratchpad that holds the pinned weights"
+        if run.compiled.pinned.groups
+        else ("cold scratchpad")
+    )
     console.print(
-        f"policy {run.policy}, {len(run.routes)} inferences{drawn}, batch 1, each from a cold "
-        "scratchpad; means per inference",
+        f"policy {run.policy}, {len(run.routes)} inferences{drawn}, batch 1, each from a "
+        f"{state}; means per inference",
         soft_wrap=True,
     )
     console.print(_totals(run, summary))
@@ -72,10 +77,12 @@ def _totals(run: RunResult, summary: dict[str, Any]) -> Table:
         "parameters",
         f"{summary['params_active'] / 1e6:.3f} M active of {summary['params_total'] / 1e6:.3f} M",
     )
+    pinned = run.compiled.pinned.n_bytes
     capacity = run.spec.scratchpad.capacity_bytes
     table.add_row(
         "scratchpad",
-        f"{kib(summary['scratchpad_peak_bytes'])} of {kib(capacity)} used at the peak",
+        f"{kib(summary['scratchpad_peak_bytes'])} of {kib(capacity)} used at the peak"
+        + (f", {kib(pinned)} of it pinned weights" if pinned else ""),
     )
     return table
 

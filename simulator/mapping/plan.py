@@ -92,10 +92,16 @@ class Plan:
 
 
 class MappingProblem:
-    """A program prepared for planning on one accelerator; remembers blockings by shape."""
+    """A program prepared for planning on one accelerator; remembers blockings by shape.
 
-    def __init__(self, program: Program, spec: AcceleratorSpec) -> None:
+    `pinned` names the groups whose weights are on chip already; they take no part in it.
+    """
+
+    def __init__(
+        self, program: Program, spec: AcceleratorSpec, pinned: frozenset[str] = frozenset()
+    ) -> None:
         self.spec = spec
+        self.pinned = pinned
         self.inputs = program.inputs
         self.steps: tuple[GroupedStep, ...] = group_program(program)
         self.liveness = analyse_liveness(self.steps, program.inputs)
@@ -113,16 +119,25 @@ class MappingProblem:
         group can keep all its activations on chip; and the least budget that maps the program.
         None depends on the capacity.
         """
-        streamed, _ = always_in_dram(self.liveness, self.inputs, self.spec)
-        found = {self.least_budget()[0]}
-        for live in self.liveness.values():
-            buffers = self._candidates_of(live, streamed)[1].smallest_buffer_bytes
-            found.add(resident_demand_bytes(live, streamed, self.spec) + buffers)
+        found = {self.least_budget()[0], *self._resident_demands()}
         power = SMALLEST_BUDGET_BYTES
         while power <= capacity_bytes:
             found |= {power, power + power // 2}
             power *= 2
         return sorted((b for b in found if b <= capacity_bytes), reverse=True)
+
+    def resident_budget(self) -> int:
+        """The least scratchpad bytes that keep all activations on chip."""
+        return max(self._resident_demands())
+
+    def _resident_demands(self) -> list[int]:
+        """Per group, bytes that keep all its activations on chip beside its smallest tiles."""
+        streamed, _ = always_in_dram(self.liveness, self.inputs, self.spec)
+        return [
+            resident_demand_bytes(live, streamed, self.spec)
+            + self._candidates_of(live, streamed)[1].smallest_buffer_bytes
+            for live in self.liveness.values()
+        ]
 
     def least_budget(self) -> tuple[int, str]:
         """The least scratchpad bytes that map the program, and the group that needs them."""
@@ -215,7 +230,9 @@ class MappingProblem:
             ifmap_bytes=streamed(group.main.ifmaps),
             operand_bytes=streamed(group.operands),
             ofmap_bytes=streamed((live.ofmap,)) if live.ofmap else 0,
-            weight_bytes=sum(block_bytes(w, self.spec) for w in group.weights),
+            weight_bytes=0
+            if group.name in self.pinned
+            else sum(block_bytes(w, self.spec) for w in group.weights),
             vector_cycles=self._vector_cycles(group),
         )
 

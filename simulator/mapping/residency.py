@@ -136,7 +136,7 @@ def _infeasible(
     parts += [Contributor(t.name, tensor_bytes(t, spec)) for t in residents]
     parts.sort(key=lambda part: (-part.n_bytes, part.name))
     return InfeasiblePlanError(
-        layer=live.group.name,
+        what=f"layer {live.group.name!r}, with its smallest tiles,",
         resource="scratchpad",
         demand_bytes=sum(part.n_bytes for part in parts),
         capacity_bytes=budget,
