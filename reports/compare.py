@@ -129,13 +129,13 @@ def draw_comparison(runs: Sequence[RunResult]) -> Sheet:
 
 
 def run_names(runs: Sequence[RunResult]) -> list[str]:
-    """What tells the runs apart: the workload, and policy and accelerator where they differ."""
-    policies = {run.policy for run in runs}
+    """What tells the runs apart: the workload, and regime and accelerator where they differ."""
+    regimes = {wording.regime(run) for run in runs}
     specs = {run.spec.name for run in runs}
     names = []
     for run in runs:
         parts = [run.workload.name]
-        parts += [run.policy.value] if len(policies) > 1 else []
+        parts += [wording.regime(run)] if len(regimes) > 1 else []
         parts += [run.spec.name] if len(specs) > 1 else []
         names.append(", ".join(parts))
     return names
@@ -175,8 +175,8 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
 def _caption(runs: Sequence[RunResult]) -> str:
     counts = sorted({len(run.routes) for run in runs})
     inferences = f"mean over {' or '.join(f'{count:,}' for count in counts)} inferences"
-    policies = {run.policy.value for run in runs}
-    policy = f", {policies.pop()}" if len(policies) == 1 else ""
+    regimes = {wording.regime(run) for run in runs}
+    regime = f", {regimes.pop()}" if len(regimes) == 1 else ""
     machines = list(dict.fromkeys(wording.hardware(run.spec) for run in runs))
     machine = machines[0] if len(machines) == 1 else "several accelerators"
-    return f"{inferences}{policy}; change against the first row\n{machine}"
+    return f"{inferences}{regime}; change against the first row\n{machine}"

@@ -81,8 +81,8 @@ def decisions(result: InferenceResult) -> list[Decision]:
     ]
 
 
-def scratchpad_occupancy(timeline: Timeline) -> list[OccupancyStep]:
-    """Occupied scratchpad bytes over time: the running layer's own, and the loads' buffers.
+def scratchpad_occupancy(timeline: Timeline, pinned_bytes: int) -> list[OccupancyStep]:
+    """Occupied scratchpad bytes over time: pinned weights, the running layer's own, and loads.
 
     A load takes its buffer when it is issued and gives it back when the last tile that reads it
     is done; a layer's activations, partial sums and output buffers change with its tiles.
@@ -99,7 +99,7 @@ def scratchpad_occupancy(timeline: Timeline) -> list[OccupancyStep]:
         # The next tile's share replaces this one's when that is dispatched, or when this is done.
         handover_ps = min(timeline.pe_start_ps[i], timeline.vector_end_ps[i - 1])
         changes.append((handover_ps, 1, fixed[i] - fixed[i - 1]))
-    steps = [OccupancyStep(0, fixed[0])]
+    steps = [OccupancyStep(0, pinned_bytes + fixed[0])]
     for time_ps, _, delta in sorted(changes):
         if not delta:
             continue

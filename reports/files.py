@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from simulator.errors import UserError
@@ -15,16 +14,12 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         UserError: the folder does not exist, or the path cannot be written.
     """
-    temporary = None
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        # mkstemp makes files for their owner alone; a report is as readable as its folder.
-        temporary.chmod(path.parent.stat().st_mode & 0o666)
-        temporary.replace(path)
+        try:
+            partial.write_bytes(data)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None

@@ -91,7 +91,7 @@ def draw_roofline(run: RunResult) -> Sheet:
     longest_ps = max((dot.time_ps for dot in dots), default=1)
     _scatter(axes, shown, colours, longest_ps)
     obstacles = [frame.mark(star, STAR_RADIUS_IN).box for star in stars]
-    _name_longest(axes, frame, shown, [*obstacles, *_roof_boxes(frame, roof)])
+    _name_longest(axes, frame, shown, longest_ps, [*obstacles, *_roof_boxes(frame, roof)])
     for star in stars:
         axes.plot(star.intensity, star.macs_per_s / GIGA, **_STAR)
     if on_chip:
@@ -99,7 +99,7 @@ def draw_roofline(run: RunResult) -> Sheet:
         _set_up_strip(strip, axes)
         _scatter(strip, on_chip, colours, longest_ps)
     sheet.legend(_section_legend(colours), legend_in, top_in, labelspacing=0.6)
-    sizes_in = top_in + 0.2 * (len(colours) + 1) + 0.35
+    sizes_in = top_in + 0.18 * (len(colours) + 1) + 0.25
     sheet.text(legend_in, sizes_in, "share of the latency", size=LABEL_PT)
     sheet.legend(_size_legend(longest_ps), legend_in, sizes_in + 0.25, labelspacing=1.2)
     sheet.text(MARGIN_IN, top_in + PLOT_HEIGHT_IN + 0.62, _note(run, dots), size=LABEL_PT)
@@ -109,7 +109,7 @@ def draw_roofline(run: RunResult) -> Sheet:
 def _frame(dots: list[Dot], roof: Roof) -> LogFrame:
     """Room for all dots, the ridge and a stretch of both roofs."""
     intensities = [dot.intensity for dot in dots if dot.dram_bytes] + [roof.ridge]
-    low = min(intensities) / 2
+    low = min(min(intensities) / 2, roof.ridge / 30)
     rates = [dot.macs_per_s for dot in dots] + [roof.attainable(low)]
     return LogFrame(
         lowest_intensity=low,
@@ -186,7 +186,7 @@ def _clear_stretch(frame: LogFrame, roof: Roof, dots: list[Dot]) -> float:
         x_in, y_in = frame.x_in(intensity), frame.y_in(roof.attainable(intensity))
         return min((math.hypot(m.x_in - x_in, m.y_in - y_in) for m in marks), default=0.0)
 
-    candidates = [frame.lowest_intensity * float(ratio ** (i / 20)) for i in range(4, 17)]
+    candidates = [frame.lowest_intensity * float(ratio ** (i / 20)) for i in range(6, 16)]
     return max(candidates, key=clearance_in)
 
 
@@ -214,14 +214,16 @@ def _roof_boxes(frame: LogFrame, roof: Roof) -> list[Box]:
     return [*boxes, Box(PLOT_WIDTH_IN - 1.6, peak_in, PLOT_WIDTH_IN, peak_in + 0.4)]
 
 
-def _name_longest(axes: Axes, frame: LogFrame, dots: list[Dot], obstacles: list[Box]) -> None:
+def _name_longest(
+    axes: Axes, frame: LogFrame, dots: list[Dot], longest_ps: int, obstacles: list[Box]
+) -> None:
     """Names beside the layers that take the most time, where they find room."""
     ranked = sorted(dots, key=lambda dot: dot.time_ps, reverse=True)
-    ranked = [dot for dot in ranked if dot.time_ps >= LEAST_NAMED_FRACTION * ranked[0].time_ps]
+    ranked = [dot for dot in ranked if dot.time_ps >= LEAST_NAMED_FRACTION * longest_ps]
     marks = [
         frame.mark(
             dot,
-            math.sqrt(_area_pt2(dot.time_ps, ranked[0].time_ps)) / 2 / POINTS_PER_INCH,
+            math.sqrt(_area_pt2(dot.time_ps, longest_ps)) / 2 / POINTS_PER_INCH,
             wording.clip(dot.name, 26),
         )
         for dot in ranked

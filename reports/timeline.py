@@ -39,7 +39,7 @@ def draw_timeline(run: RunResult) -> Sheet:
     """Occupation of each resource over the typical inference, and its routing decisions."""
     result = run.typical
     scale = wording.time_scale(result.latency_ps)
-    left_in, top_in = MARGIN_IN + 0.85, HEADER_IN + 0.25
+    left_in, top_in = MARGIN_IN + 0.85, HEADER_IN + 0.3
     rows_in = ROW_IN * len(_ROW_NAMES)
     legend_top_in = top_in + rows_in + OCCUPANCY_IN + 0.7
     sheet = Sheet(
@@ -61,9 +61,8 @@ def draw_timeline(run: RunResult) -> Sheet:
     below = sheet.axes(left_in, top_in + rows_in + 0.06, PLOT_IN, OCCUPANCY_IN, sharex=axes)
     _draw_occupancy(below, run, scale)
     below.set_xlabel(f"time ({scale.unit})")
-    found = decisions(result)
-    _draw_decisions(axes, below, found, scale)
-    sheet.legend(_transfer_legend(bool(found)), left_in, legend_top_in, ncols=7)
+    _draw_decisions(axes, below, decisions(result), scale)
+    sheet.legend(_work_legend(result), left_in, legend_top_in, ncols=7)
     sheet.legend(_stall_legend(result), left_in, legend_top_in + 0.25, ncols=7)
     return sheet
 
@@ -144,11 +143,24 @@ def _draw_parts(axes: Axes, result: InferenceResult, scale: wording.Scale) -> No
 
 def _draw_occupancy(axes: Axes, run: RunResult, scale: wording.Scale) -> None:
     result = run.typical
-    steps = scratchpad_occupancy(result.timeline)
+    pinned_bytes = run.compiled.pinned.n_bytes
+    steps = scratchpad_occupancy(result.timeline, pinned_bytes)
     times = [scale.of(step.time_ps) for step in steps] + [scale.of(result.latency_ps)]
     heights = [step.n_bytes / BYTES_PER_KIB for step in steps]
     capacity = run.spec.scratchpad.capacity_kib
     axes.stairs(heights, times, fill=True, color=palette.GREEN, alpha=0.6, linewidth=0)
+    if pinned_bytes:
+        top = pinned_bytes / BYTES_PER_KIB
+        axes.axhspan(0, top, color=palette.GREEN, linewidth=0)
+        axes.annotate(
+            "pinned weights",
+            (0, top / 2),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center_baseline",
+            size=LABEL_PT,
+            color=palette.WHITE,
+        )
     axes.axhline(capacity, color=palette.BLACK, linewidth=1.0)
     axes.set_ylim(0, capacity * 1.15)
     axes.set_yticks([0, capacity / 2, capacity], ["0", f"{capacity / 2:,g}", f"{capacity:,}"])
@@ -157,8 +169,8 @@ def _draw_occupancy(axes: Axes, run: RunResult, scale: wording.Scale) -> None:
 
 
 def _draw_decisions(axes: Axes, below: Axes, found: list[Decision], scale: wording.Scale) -> None:
-    """A line through all rows per decision; labels at the top, where they do not collide."""
-    taken_to_in = -1.0
+    """A line through all rows per decision; labels in two rows, where they do not collide."""
+    taken_to_in = [-1.0, -1.0]
     inch = axes.get_xlim()[1] / PLOT_IN
     for decision in found:
         at = scale.of(decision.time_ps)
@@ -167,21 +179,23 @@ def _draw_decisions(axes: Axes, below: Axes, found: list[Decision], scale: wordi
         label = f"{wording.clip(decision.router, 20)}: arm {decision.arm}"
         width_in = CHARACTER_WIDTH_IN * len(label)
         centre_in = min(max(at / inch, width_in / 2), PLOT_IN - width_in / 2)
-        if centre_in - width_in / 2 < taken_to_in:
+        free = [row for row in (0, 1) if centre_in - width_in / 2 >= taken_to_in[row]]
+        if not free:
             continue
-        taken_to_in = centre_in + width_in / 2 + 0.1
+        taken_to_in[free[0]] = centre_in + width_in / 2 + 0.1
         axes.annotate(
             label,
             (centre_in * inch, 1),
             xycoords=("data", "axes fraction"),
-            xytext=(0, 3),
+            xytext=(0, 3 + 11 * free[0]),
             textcoords="offset points",
             ha="center",
             size=LABEL_PT,
         )
 
 
-def _transfer_legend(has_decisions: bool) -> list[Patch | Line2D]:
+def _work_legend(result: InferenceResult) -> list[Patch | Line2D]:
+    moved = set(result.timeline.schedule.commands.kind)
     handles: list[Patch | Line2D] = [
         Patch(color=palette.RESOURCES[Resource.PE_ARRAY], label="MACs"),
         Patch(color=palette.RESOURCES[Resource.VECTOR_UNIT], label="vector operations"),
@@ -189,8 +203,9 @@ def _transfer_legend(has_decisions: bool) -> list[Patch | Line2D]:
     handles += [
         Patch(color=colour, label=f"DRAM: {kind.value}")
         for kind, colour in palette.TRANSFERS.items()
+        if kind in moved
     ]
-    if has_decisions:
+    if result.arms:
         handles.append(
             Line2D([], [], color=palette.BLACK, linestyle=(0, (4, 2)), label="routing decision")
         )

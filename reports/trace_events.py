@@ -46,6 +46,7 @@ def trace_json(run: RunResult) -> str:
             "workload": run.workload.name,
             "accelerator": hardware(run.spec),
             "policy": run.policy.value,
+            "placement": run.placement.value,
             "route": "-".join(map(str, result.arms)),
             "latency_ps": result.latency_ps,
         },
@@ -55,7 +56,7 @@ def trace_json(run: RunResult) -> str:
             *_stall_slices(result),
             *_resource_slices(result),
             *_decision_marks(result),
-            *_occupancy_counter(result),
+            *_occupancy_counter(run),
         ],
     }
     return json.dumps(trace, separators=(",", ":")) + "\n"
@@ -127,7 +128,8 @@ def _decision_marks(result: InferenceResult) -> list[Event]:
     ]
 
 
-def _occupancy_counter(result: InferenceResult) -> list[Event]:
+def _occupancy_counter(run: RunResult) -> list[Event]:
+    steps = scratchpad_occupancy(run.typical.timeline, run.compiled.pinned.n_bytes)
     return [
         {
             "ph": "C",
@@ -136,7 +138,7 @@ def _occupancy_counter(result: InferenceResult) -> list[Event]:
             "ts": _microseconds(_nanoseconds(step.time_ps)),
             "args": {"occupied": step.n_bytes},
         }
-        for step in scratchpad_occupancy(result.timeline)
+        for step in steps
     ]
 
 

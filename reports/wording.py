@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simulator.mapping.placement import Placement
 from simulator.result import InferenceResult, Resource, StallKind
 from simulator.simulation import RunResult
 from simulator.spec import AcceleratorSpec
@@ -105,9 +106,16 @@ def typical_caption(run: RunResult) -> str:
     result = run.typical
     scale = time_scale(result.latency_ps)
     return (
-        f"{clip(run.workload.name, 50)}, {run.policy.value}, {_route(run, result)}: "
+        f"{clip(run.workload.name, 50)}, {regime(run)}, {_route(run, result)}: "
         f"{scale.of(result.latency_ps):.3f} {scale.unit}\n{hardware(run.spec)}"
     )
+
+
+def regime(run: RunResult) -> str:
+    """The policy, and the placement unless every weight is streamed."""
+    if run.placement is Placement.STREAM:
+        return run.policy.value
+    return f"{run.policy.value}, placement {run.placement.value}"
 
 
 def _route(run: RunResult, result: InferenceResult) -> str:
