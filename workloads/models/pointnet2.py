@@ -88,20 +88,33 @@ class PointNet2(nn.Module):
     """PointNet++ classifier: sa1, sa2, sa3 (group all), fc1, fc2, fc3.
 
     The input is (batch, 3, points), the output (batch, n_classes).
+
+    Args:
+        n_classes: classes of the head.
+        grid: how the first two stages sample and group.
+        divisor: of every width; 1 is the published network, 2 or 4 suit small sets.
+        dropout: after each hidden layer.
     """
 
-    def __init__(self, n_classes: int, grid: PointGrid = CANONICAL_GRID) -> None:
+    def __init__(
+        self,
+        n_classes: int,
+        grid: PointGrid = CANONICAL_GRID,
+        divisor: int = 1,
+        dropout: float = 0.4,
+    ) -> None:
         super().__init__()
-        self.sa1 = SetAbstraction(0, (64, 64, 128), grid.first)
-        self.sa2 = SetAbstraction(128, (128, 128, 256), grid.second)
-        self.sa3 = SetAbstraction(256, (256, 512, 1024), None)
-        self.fc1 = nn.Linear(1024, 512)
-        self.bn1 = nn.BatchNorm1d(512)
-        self.drop1 = nn.Dropout(0.4)
-        self.fc2 = nn.Linear(512, 256)
-        self.bn2 = nn.BatchNorm1d(256)
-        self.drop2 = nn.Dropout(0.4)
-        self.fc3 = nn.Linear(256, n_classes)
+        unit = 64 // divisor
+        self.sa1 = SetAbstraction(0, (unit, unit, 2 * unit), grid.first)
+        self.sa2 = SetAbstraction(2 * unit, (2 * unit, 2 * unit, 4 * unit), grid.second)
+        self.sa3 = SetAbstraction(4 * unit, (4 * unit, 8 * unit, 16 * unit), None)
+        self.fc1 = nn.Linear(16 * unit, 8 * unit)
+        self.bn1 = nn.BatchNorm1d(8 * unit)
+        self.drop1 = nn.Dropout(dropout)
+        self.fc2 = nn.Linear(8 * unit, 4 * unit)
+        self.bn2 = nn.BatchNorm1d(4 * unit)
+        self.drop2 = nn.Dropout(dropout)
+        self.fc3 = nn.Linear(4 * unit, n_classes)
         self.relu = nn.ReLU()
 
     def forward(self, xyz: Tensor) -> Tensor:

@@ -79,7 +79,7 @@ class TreeBuilder:
         """An untrained router for a node of the last level built."""
         pool = self.adapter.pool(self.stage(self.level))
         with self.adapter.device:
-            return Router(pool, self._width, n_children, DROPOUT)
+            return Router(pool, self._width, n_children, DROPOUT, self.adapter.projection_width)
 
     def add_level(self, arities: Sequence[int], routers: dict[int, Router]) -> None:
         """Give each node of the last level its children, and a router where it has several."""

@@ -22,26 +22,34 @@ class Router(nn.Module):
         in_width: channels of the pooled state.
         n_children: number of arms to choose from.
         dropout: probability of dropping a projected value in training.
+        projection_width: of the space in which samples are clustered.
     """
 
-    def __init__(self, pool: nn.Module, in_width: int, n_children: int, dropout: float) -> None:
+    def __init__(
+        self,
+        pool: nn.Module,
+        in_width: int,
+        n_children: int,
+        dropout: float,
+        projection_width: int = PROJECTION_WIDTH,
+    ) -> None:
         super().__init__()
         self.pool = pool
-        self.linear = nn.Linear(in_width, PROJECTION_WIDTH)
-        self.norm = nn.LayerNorm(PROJECTION_WIDTH)
+        self.linear = nn.Linear(in_width, projection_width)
+        self.norm = nn.LayerNorm(projection_width)
         self.dropout = nn.Dropout(dropout)
-        self.gate = nn.Linear(PROJECTION_WIDTH, n_children)
+        self.gate = nn.Linear(projection_width, n_children)
 
     def aim(self, centroids: Tensor) -> None:
         """Choose the centroid nearest in direction: a child for each, without bias."""
         with centroids.device:
-            self.gate = nn.Linear(PROJECTION_WIDTH, len(centroids))
+            self.gate = nn.Linear(self.gate.in_features, len(centroids))
         with torch.no_grad():
             self.gate.weight.copy_(centroids)
             self.gate.bias.zero_()
 
     def project(self, state: Any) -> Tensor:
-        """The samples' latents, (batch, PROJECTION_WIDTH)."""
+        """The samples' latents, (batch, projection_width)."""
         return self.dropout(self.norm(self.linear(self.pool(state))))
 
     def forward(self, state: Any) -> Tensor:

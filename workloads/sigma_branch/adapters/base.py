@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from workloads.sigma_branch.channels import Channels, LayerCopy, strongest_filters
+from workloads.sigma_branch.router import PROJECTION_WIDTH
 from workloads.trace import meta_copy
 
 Dense = TypeVar("Dense", bound=nn.Module)
@@ -49,6 +50,11 @@ class Adapter(ABC, Generic[Dense]):
     def level_fraction(self, n_nodes: int) -> float:
         """Width of a level's specializers as a share of the dense stage's (section III-B)."""
         return 1.0 / sqrt(n_nodes)
+
+    @property
+    def projection_width(self) -> int:
+        """Width of the routers' projections."""
+        return PROJECTION_WIDTH
 
     @abstractmethod
     def trunk(self, n_stages: int) -> nn.Module:

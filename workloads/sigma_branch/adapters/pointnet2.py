@@ -35,6 +35,14 @@ class PointNet2Adapter(Adapter[PointNet2]):
     def level_fraction(self, n_nodes: int) -> float:
         return LEVEL_FRACTION
 
+    @property
+    def projection_width(self) -> int:
+        """Half of what sa2 puts out: 128 at the widths of arXiv 2606.09924, less in thinner ones.
+
+        Routers of full width would be a quarter of a network of a quarter of the widths.
+        """
+        return self._widths(1)[-1] // 2
+
     def trunk(self, n_stages: int) -> nn.Module:
         names = ABSTRACTIONS[:n_stages]
         return PointTrunk(OrderedDict((n, copy.deepcopy(self._abstraction(n))) for n in names))
