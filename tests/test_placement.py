@@ -1,5 +1,6 @@
 """Which weights stay on chip at compile time."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def chain(*widths: int, shared: bool = False) -> Program:
             ofmap=tensors[i + 1],
             weights=(WeightBlock(name="w" if shared else f"w{i}", params=k * c),),
         )
-        for i, (c, k) in enumerate(zip(widths, widths[1:], strict=False))
+        for i, (c, k) in enumerate(pairwise(widths))
     ]
     return Program(inputs=(tensors[0],), steps=(Segment(name="s", layers=tuple(layers)),))
 

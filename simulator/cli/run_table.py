@@ -13,6 +13,7 @@ from simulator.result_file import summarise
 from simulator.simulation import RunResult
 from simulator.units import ps_to_s
 
+WIDE = 110
 LEFT_OUT = (
     "DRAM rows, banks and refresh (one sequential efficiency instead), operand-level zero "
     "skipping, layout changes between layers, the host"
@@ -39,7 +40,7 @@ def print_run(run: RunResult, spec_origin: str, n_layers: int) -> None:
     console.print(_time_table(run, summary))
     console.print(_segment_table(run.typical))
     if n_layers > 0:
-        console.print(_layer_table(run.typical, n_layers))
+        console.print(_layer_table(run.typical, n_layers, wide=console.width >= WIDE))
     _print_assumptions(console, run)
 
 
@@ -126,31 +127,24 @@ def _segment_table(result: InferenceResult) -> Table:
     return table
 
 
-def _layer_table(result: InferenceResult, n_layers: int) -> Table:
+def _layer_table(result: InferenceResult, n_layers: int, wide: bool) -> Table:
     slowest = sorted(result.layers, key=lambda layer: layer.start_ps - layer.end_ps)[:n_layers]
-    table = _plain_table(
-        f"\nThe {len(slowest)} slowest of {len(result.layers)} layers",
-        "layer",
-        "time",
-        "compute",
-        "main stall",
-        "bound",
-        "DRAM",
-        "tiling",
-    )
+    columns = ["layer", "time", "compute", "main stall", "bound", "DRAM", "tiling"]
+    shown = columns if wide else columns[:-2]
+    table = _plain_table(f"\nThe {len(slowest)} slowest of {len(result.layers)} layers", *shown)
     for layer in slowest:
         kind, stalled = max(layer.stalls_ps.items(), key=lambda item: item[1])
-        table.add_row(
+        waited = f"{kind.value.replace('_', ' ')} {quantity(ps_to_s(stalled), 's', 3)}"
+        cells = (
             layer.name,
             quantity(ps_to_s(layer.end_ps - layer.start_ps), "s", 3),
             quantity(ps_to_s(layer.compute_ps), "s", 3),
-            f"{kind.value.replace('_', ' ')} {quantity(ps_to_s(stalled), 's', 3)}"
-            if stalled
-            else "-",
+            waited if stalled else "-",
             layer.bound.value.replace("_", " "),
             quantity(_dram_bytes(layer), "B", 3),
             layer.tiling,
         )
+        table.add_row(*cells[: len(shown)])
     return table
 
 
