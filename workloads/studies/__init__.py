@@ -1,0 +1,1 @@
+"""Studies that train: one file per question; figures and tables are drawn from their JSON."""
