@@ -38,7 +38,7 @@ def draw_layers(run: RunResult) -> Sheet:
     layers = result.layers
     names = [wording.clip(short_name(layer), LONGEST_NAME) for layer in layers]
     names_in = MARGIN_IN + 0.1 + CHARACTER_WIDTH_IN * max(len(name) for name in names)
-    left_in = names_in + BOUND_IN + 0.08
+    left_in = names_in + BOUND_IN + 0.14
     rows_in = min(ROW_IN * len(layers), TALLEST_IN)
     top_in = HEADER_IN + 0.35
     sheet = Sheet(
