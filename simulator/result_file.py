@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from simulator.cost.energy import EnergyBreakdown
+from simulator.cost.energy_table import energy_constants
 from simulator.counts import count_program
 from simulator.derive import spans
 from simulator.program_file import workload_to_json
@@ -77,6 +78,9 @@ def provenance(run: RunResult, spec_origin: str) -> dict[str, Any]:
     return {
         "spec": run.spec.model_dump(mode="json"),
         "spec_origin": spec_origin,
+        "energy_constants": {
+            name: asdict(constant) for name, constant in energy_constants(run.spec).items()
+        },
         "workload": run.workload.name,
         "workload_source": run.workload.source,
         "workload_sha256": hashlib.sha256(program.encode()).hexdigest(),

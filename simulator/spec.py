@@ -9,12 +9,23 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from simulator.units import BYTES_PER_KIB, cycles_to_ps, ns_to_ps
+
+RATED_BITS = (4, 8, 16, 32)
+DERIVABLE_ENERGY = (
+    "mac_pj",
+    "vector_op_pj",
+    "scratchpad_read_pj_per_byte",
+    "scratchpad_write_pj_per_byte",
+    "scratchpad_static_w",
+)
+"""Energy constants that a technology node can stand in for."""
 
 SOURCE_PATTERN = re.compile(r"^(S|D|R|assumed): .{3,}", re.DOTALL)
 
@@ -56,18 +67,49 @@ class Location(StrEnum):
     SCRATCHPAD = "scratchpad"
 
 
+Rate = Annotated[float, _real(1 / 256, 256)]
+Bits = Annotated[int, _whole(1, 64)]
+
+
 class PeArray(Part):
-    """The multiply-accumulate array: rows x cols PEs, one MAC per PE and cycle."""
+    """The multiply-accumulate array: rows x cols PEs, one MAC per PE and cycle.
+
+    That rate holds for operands of `native_bits`. `rate_at_N_bits` is the multiple of it that
+    N-bit operands reach. A width that is not listed is padded to the next listed one above it;
+    beyond the widest, a MAC takes as many passes as the widths' ratio says.
+    """
 
     rows: Annotated[int, _whole(1, 4096)]
     cols: Annotated[int, _whole(1, 4096)]
     dataflow: Dataflow
     clock_hz: Annotated[int, _whole(10**6, 10**11)]
+    parallel_groups: Annotated[int, _whole(1, 4096)] = 1
+    native_bits: Bits = 8
+    rate_at_4_bits: Rate | None = None
+    rate_at_8_bits: Rate | None = None
+    rate_at_16_bits: Rate | None = None
+    rate_at_32_bits: Rate | None = None
 
     @property
     def pes(self) -> int:
         """Processing elements, which is also the peak MACs per cycle."""
         return self.rows * self.cols
+
+    def mac_rate(self, weight_bits: int, activation_bits: int) -> Fraction:
+        """MACs per PE and cycle; activations count where they are wider than native ones."""
+        rates = {self.native_bits: Fraction(1)}
+        for bits in RATED_BITS:
+            rate = getattr(self, f"rate_at_{bits}_bits")
+            if rate is not None:
+                rates[bits] = Fraction(rate).limit_denominator(256)
+        width = weight_bits
+        if activation_bits > self.native_bits:
+            width = max(width, activation_bits)
+        above = [bits for bits in rates if bits >= width]
+        if above:
+            return rates[min(above)]
+        widest = max(rates)
+        return rates[widest] / -(-width // widest)
 
 
 class VectorUnit(Part):
@@ -100,6 +142,11 @@ class Scratchpad(Part):
         """Capacity in bytes."""
         return self.capacity_kib * BYTES_PER_KIB
 
+    @property
+    def bank_bytes(self) -> int:
+        """Capacity of one bank."""
+        return self.capacity_bytes // self.banks
+
 
 class Dma(Part):
     """Moves data between DRAM and scratchpad: commands in order, `channels` of them in flight."""
@@ -130,12 +177,36 @@ class Io(Part):
     output_location: Location = Location.DRAM
 
 
-Bits = Annotated[int, _whole(1, 64)]
+class NumberFormat(StrEnum):
+    """What weights and activations are: integers of any width, or floats of 16 or 32 bits."""
+
+    INTEGER = "integer"
+    FLOAT = "float"
+
+
+class Toolchain(Part):
+    """What the device's compiler and host impose on every network; the defaults impose nothing.
+
+    Every layer is preceded by `layer_setup_ns` of configuring the unit that runs it, every
+    inference by `inference_setup_ns` of invocation by the host. A tile has at most
+    `tile_pixels` output pixels. Without `keeps_streamed_weights` no buffer holds a weight that
+    is not pinned: it is fetched anew for every tile of output rows. At most
+    `weight_capacity_kib` of the scratchpad hold pinned weights. Output values leave the device
+    `output_bits` wide.
+    """
+
+    layer_setup_ns: Annotated[float, _real(0, 1e9)] = 0.0
+    inference_setup_ns: Annotated[float, _real(0, 1e9)] = 0.0
+    tile_pixels: Annotated[int, _whole(1, 2**30)] | None = None
+    keeps_streamed_weights: bool = True
+    weight_capacity_kib: Annotated[int, _whole(1, 2**22)] | None = None
+    output_bits: Bits | None = None
 
 
 class Precision(Part):
-    """Bits per value of each kind of tensor."""
+    """Bits per value of each kind of tensor; `format` is that of weights and activations."""
 
+    format: NumberFormat = NumberFormat.INTEGER
     weight_bits: Bits
     activation_bits: Bits
     accumulator_bits: Bits
@@ -143,22 +214,31 @@ class Precision(Part):
 
 
 class Energy(Part):
-    """Energy per event and static power; scratchpad and DRAM energy is per byte moved."""
+    """Energy per event and static power; scratchpad and DRAM energy is per byte moved.
 
-    mac_pj: Annotated[float, _real(0, 1e6)]
-    vector_op_pj: Annotated[float, _real(0, 1e6)]
-    scratchpad_read_pj_per_byte: Annotated[float, _real(0, 1e6)]
-    scratchpad_write_pj_per_byte: Annotated[float, _real(0, 1e6)]
+    `mac_pj` holds for operands of the array's native width. Constants that are left out are
+    derived from `node_nm` (and the bank size and `temperature_k` for the scratchpad: 350 K if
+    left out), see `simulator.cost.energy_table`.
+    """
+
+    node_nm: Annotated[float, _real(7, 45)] | None = None
+    temperature_k: Annotated[float, _real(300, 350)] | None = None
+    mac_pj: Annotated[float, _real(0, 1e6)] | None = None
+    vector_op_pj: Annotated[float, _real(0, 1e6)] | None = None
+    scratchpad_read_pj_per_byte: Annotated[float, _real(0, 1e6)] | None = None
+    scratchpad_write_pj_per_byte: Annotated[float, _real(0, 1e6)] | None = None
     dram_read_pj_per_byte: Annotated[float, _real(0, 1e6)]
     dram_write_pj_per_byte: Annotated[float, _real(0, 1e6)]
     logic_static_w: Annotated[float, _real(0, 1e4)]
-    scratchpad_static_w: Annotated[float, _real(0, 1e4)]
+    scratchpad_static_w: Annotated[float, _real(0, 1e4)] | None = None
     dram_static_w: Annotated[float, _real(0, 1e4)]
 
-    @property
-    def static_w(self) -> float:
-        """Power drawn all the time, busy or not."""
-        return self.logic_static_w + self.scratchpad_static_w + self.dram_static_w
+    @model_validator(mode="after")
+    def _derivable(self) -> Self:
+        absent = [name for name in DERIVABLE_ENERGY if getattr(self, name) is None]
+        if absent and self.node_nm is None:
+            raise ValueError(f"{absent[0]}: missing; give it, or node_nm to derive it from")
+        return self
 
 
 class AcceleratorSpec(Part):
@@ -173,6 +253,7 @@ class AcceleratorSpec(Part):
     dma: Dma
     dram: Dram
     io: Io = Io()
+    toolchain: Toolchain = Toolchain()
     precision: Precision
     energy: Energy
     sources: dict[str, str] = Field(default_factory=dict)
@@ -201,14 +282,17 @@ class AcceleratorSpec(Part):
         return self
 
     def numbers(self) -> dict[str, int | float]:
-        """Every numeric field by its dotted name."""
+        """Every numeric field by its dotted name; a default left alone needs no source."""
         found: dict[str, int | float] = {}
         for part_name in type(self).model_fields:
             part = getattr(self, part_name)
             if isinstance(part, Part):
                 for field, value in part:
-                    if isinstance(value, int | float) and not isinstance(value, bool):
-                        found[f"{part_name}.{field}"] = value
+                    name = f"{part_name}.{field}"
+                    if not isinstance(value, int | float) or isinstance(value, bool):
+                        continue
+                    if value != type(part).model_fields[field].default or name in self.sources:
+                        found[name] = value
         return found
 
     def assumed_fields(self) -> list[str]:
@@ -237,6 +321,16 @@ class AcceleratorSpec(Part):
     def branch_latency_ps(self) -> int:
         """Time from the end of a router's argmax to the first command that depends on it."""
         return ns_to_ps(self.sequencer.branch_latency_ns)
+
+    @cached_property
+    def layer_setup_ps(self) -> int:
+        """Time the unit that runs a layer is held to be configured for it."""
+        return ns_to_ps(self.toolchain.layer_setup_ns)
+
+    @cached_property
+    def inference_setup_ps(self) -> int:
+        """Time the first unit is held while the host invokes the device."""
+        return ns_to_ps(self.toolchain.inference_setup_ns)
 
     def pe_cycles_to_ps(self, cycles: int) -> int:
         """Duration of PE array cycles."""

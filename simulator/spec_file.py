@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from simulator.errors import SpecError
-from simulator.spec import AcceleratorSpec, Part
+from simulator.spec import DERIVABLE_ENERGY, AcceleratorSpec, Part
 from simulator.validation import first_problem, nearest
 from simulator.yaml_file import load_yaml_mapping, parse_yaml_scalar
 
@@ -34,6 +34,15 @@ class Override:
         if not separator or not field:
             raise SpecError(f"--set {text}: expected FIELD=VALUE, e.g. scratchpad.capacity_kib=512")
         return cls(field.strip(), parse_yaml_scalar(value))
+
+
+def energy_node_overrides(node_nm: int) -> list[Override]:
+    """Replace MAC, vector and scratchpad constants by those derived for a technology node.
+
+    DRAM energy and the static power of logic stay as they are.
+    """
+    swapped = [Override(f"energy.{name}", None) for name in DERIVABLE_ENERGY]
+    return [Override("energy.node_nm", node_nm), *swapped]
 
 
 def field_names() -> list[str]:
@@ -89,6 +98,8 @@ def _apply(data: dict[str, Any], override: Override) -> None:
         raise SpecError(f"{part}: expected a mapping of fields")
     section[field] = override.value
     sources = data.setdefault("sources", {})
+    if override.value is None and isinstance(sources, dict):
+        sources.pop(override.field, None)
     if isinstance(override.value, int | float) and isinstance(sources, dict):
         sources[override.field] = "assumed: set on the command line"
 

@@ -13,10 +13,11 @@ from simulator.mapping.placement import Placement
 from simulator.policy import Policy
 from simulator.program_file import routes_from_file
 from simulator.routes import check_routes, draw_routes
-from simulator.spec_file import Override
+from simulator.spec_file import Override, energy_node_overrides
 
 DEFAULT_INFERENCES = 1000
 MAX_INFERENCES = 10_000_000
+ENERGY_NODES_NM = (45, 22, 7)
 
 
 def add_simulation_options(parser: argparse.ArgumentParser) -> None:
@@ -53,12 +54,19 @@ def add_simulation_options(parser: argparse.ArgumentParser) -> None:
         dest="overrides",
         help="override one field of the spec, e.g. scratchpad.capacity_kib=512; repeatable",
     )
+    parser.add_argument(
+        "--energy-node",
+        type=int,
+        choices=ENERGY_NODES_NM,
+        help="take MAC, vector and scratchpad energy of this node in nm; DRAM's stays",
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON, alone")
 
 
 def parse_overrides(args: argparse.Namespace) -> list[Override]:
-    """The --set options, in order."""
-    return [Override.parse(text) for text in args.overrides]
+    """--energy-node, then the --set options in order: these win."""
+    node = energy_node_overrides(args.energy_node) if args.energy_node else []
+    return [*node, *(Override.parse(text) for text in args.overrides)]
 
 
 def routes_for(

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simulator.cli.format import bar, kib, make_console, percent, quantity
+from simulator.cost.energy_table import energy_constants
 from simulator.result import InferenceResult, LayerResult, StallKind
 from simulator.result_file import summarise
 from simulator.simulation import RunResult
@@ -156,5 +157,10 @@ def _print_assumptions(console: Console, run: RunResult) -> None:
     if assumed:
         shown = ", ".join(f"{field} {numbers[field]}" for field in assumed)
         console.print(f"  assumed in the spec ({len(assumed)} of {len(numbers)}): {shown}")
+    constants = ", ".join(
+        f"{name} {constant.value:.3g} ({constant.source.split(':')[0]})"
+        for name, constant in energy_constants(run.spec).items()
+    )
+    console.print(f"  energy constants (mark of the source, see result.json): {constants}")
     console.print(f"  left out: {LEFT_OUT}")
     console.print(f"  simulated in {run.typical.event_count} events")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simulator.cost.energy_table import energy_table
 from simulator.spec import AcceleratorSpec
 from simulator.units import PJ_PER_J, ps_to_s
 
@@ -46,11 +47,16 @@ class EnergyBreakdown:
         return self.mac_pj + self.vector_pj + self.scratchpad_pj + self.dram_pj + self.static_pj
 
 
-def energy_of(counts: EventCounts, duration_ps: int, spec: AcceleratorSpec) -> EnergyBreakdown:
-    """Energy of counted events, plus static power over the whole duration."""
-    table = spec.energy
+def energy_of(
+    counts: EventCounts, duration_ps: int, spec: AcceleratorSpec, weight_bits: int | None = None
+) -> EnergyBreakdown:
+    """Energy of counted events, plus static power over the whole duration.
+
+    `weight_bits` is the width of the weights multiplied; None stands for the spec's.
+    """
+    table = energy_table(spec)
     return EnergyBreakdown(
-        mac_pj=counts.macs * table.mac_pj,
+        mac_pj=counts.macs * table.mac_pj_at(weight_bits),
         vector_pj=counts.vector_operations * table.vector_op_pj,
         scratchpad_pj=counts.scratchpad_read_bytes * table.scratchpad_read_pj_per_byte
         + counts.scratchpad_write_bytes * table.scratchpad_write_pj_per_byte,
