@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ COMMANDS = {
     "run": "replay a workload on an accelerator and say what it costs and why",
     "compare": "put several workloads side by side on one accelerator",
     "describe": "count a workload's parameters, MACs and weight bytes",
+    "build": "train a network, rebuild it as a tree, fine-tune it and keep its real routes",
+    "study": "answer one question with many runs",
     "trace": "trace a PyTorch model into a program file",
 }
 
@@ -39,12 +42,38 @@ def _reports() -> Any:
     return importlib.import_module("reports.figures")
 
 
+def _build(options: Mapping[str, Any], resume: bool) -> dict[str, Any]:
+    request = importlib.import_module("workloads.building.request").BuildRequest(**options)
+    metrics: dict[str, Any] = importlib.import_module("workloads.building.build").build(
+        request, resume, sys.stderr
+    )
+    return metrics
+
+
+def _build_reports() -> Any:
+    return importlib.import_module("reports.sigma_branch")
+
+
+def _study_accuracy(data: str, preset: str, out: Path, resume: bool) -> dict[str, Any]:
+    module = importlib.import_module("workloads.studies.accuracy")
+    results: dict[str, Any] = module.study_accuracy(data, preset, out, resume, sys.stderr)
+    return results
+
+
+def _study_reports() -> Any:
+    return importlib.import_module("reports.studies.accuracy")
+
+
 def _services() -> Services:
     return Services(
         specs_dir=Path(str(files("accelerator_specs").joinpath(""))),
         programs_dir=Path(str(files("workloads").joinpath("programs"))),
         trace=_trace,
         reports=_reports,
+        build=_build,
+        build_reports=_build_reports,
+        study_accuracy=_study_accuracy,
+        study_reports=_study_reports,
     )
 
 

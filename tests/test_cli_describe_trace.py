@@ -19,6 +19,10 @@ def services(request) -> Services:
         programs_dir=request.config.rootpath / "workloads" / "programs",
         trace=trace_workload,
         reports=lambda: None,
+        build=lambda options, resume: {},
+        build_reports=lambda: None,
+        study_accuracy=lambda data, preset, out, resume: {},
+        study_reports=lambda: None,
     )
 
 

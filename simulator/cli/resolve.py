@@ -13,18 +13,26 @@ from simulator.spec import AcceleratorSpec
 from simulator.spec_file import Override, load_spec
 from simulator.validation import nearest
 
+PROGRAM_FILE = "program.json"
+ROUTES_FILE = "routes.json"
+"""What `build` writes into its folder and `run` replays from it."""
+
 
 def resolve_workload(argument: str, services: Services) -> Workload:
-    """The shipped workload of that name, or the program file at that path.
+    """The shipped workload of that name, the program file at that path, or that of a build.
 
-    An argument that ends in ``.json`` or contains a path separator is a file, all else a name.
+    A folder stands for the program that ``build`` wrote into it. Of what is no folder, an argument
+    that ends in ``.json`` or contains a path separator is a file, all else a name.
 
     Raises:
         WorkloadError: no shipped workload has that name.
         ProgramError: the file cannot be read or is not a valid program.
     """
     path = Path(argument)
-    if path.suffix != ".json" and len(path.parts) <= 1:
+    folder = build_folder(argument, services)
+    if folder is not None:
+        path = folder / PROGRAM_FILE
+    elif path.suffix != ".json" and len(path.parts) <= 1:
         shipped = shipped_workloads(services)
         if argument not in shipped:
             raise WorkloadError(
@@ -33,6 +41,12 @@ def resolve_workload(argument: str, services: Services) -> Workload:
             )
         path = services.programs_dir / f"{argument}.json"
     return workload_from_json(read_text(path, ProgramError), str(path))
+
+
+def build_folder(argument: str, services: Services) -> Path | None:
+    """The folder that a workload argument names, if it names one and not a shipped workload."""
+    path = Path(argument)
+    return path if path.is_dir() and argument not in shipped_workloads(services) else None
 
 
 def shipped_workloads(services: Services) -> list[str]:

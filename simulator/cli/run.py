@@ -9,7 +9,7 @@ from pathlib import Path
 
 from simulator.cli.options import add_simulation_options, parse_overrides, routes_for
 from simulator.cli.output import check_folder, make_folder, write_text
-from simulator.cli.resolve import resolve_spec, resolve_workload
+from simulator.cli.resolve import ROUTES_FILE, build_folder, resolve_spec, resolve_workload
 from simulator.cli.services import Services
 from simulator.mapping.placement import Placement
 from simulator.policy import Policy
@@ -21,7 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     add_simulation_options(parser)
     parser.add_argument(
-        "--workload", required=True, metavar="W", help="a shipped workload or a program file"
+        "--workload",
+        required=True,
+        metavar="W",
+        help="a shipped workload, a program file, or a folder that build wrote",
     )
     parser.add_argument(
         "--routes", type=Path, metavar="FILE", help="replay the routes of a file, in its order"
@@ -43,7 +46,10 @@ def execute(args: argparse.Namespace, services: Services) -> None:
         check_folder(args.out)
     spec, origin = resolve_spec(args.spec, parse_overrides(args), services)
     workload = resolve_workload(args.workload, services)
-    routes, seed = routes_for(args, workload, args.routes)
+    routes_file = args.routes or built_routes(args, services)
+    routes, seed = routes_for(args, workload, routes_file)
+    if routes_file is not None:
+        print(f"routes from {routes_file}", file=sys.stderr)
     run = run_workload(workload, spec, Policy(args.policy), routes, seed, Placement(args.placement))
     if args.json:
         print(f"spec: {origin}", file=sys.stderr)
@@ -55,6 +61,12 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     if args.out:
         written = _write(run, origin, args, services)
         print(f"wrote {', '.join(written)} to {args.out}", file=sys.stderr)
+
+
+def built_routes(args: argparse.Namespace, services: Services) -> Path | None:
+    """The real routes of a built workload: what its folder holds."""
+    folder = build_folder(args.workload, services)
+    return folder / ROUTES_FILE if folder is not None else None
 
 
 def _write(run: RunResult, origin: str, args: argparse.Namespace, services: Services) -> list[str]:
