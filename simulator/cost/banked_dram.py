@@ -1,0 +1,98 @@
+"""A DRAM with channels, banks and rows: service times and commands of transfers over extents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import accumulate, pairwise
+
+from simulator.cost.dram_address import AddressMap, Transfer
+from simulator.cost.dram_channel import Channel
+from simulator.cost.dram_presets import DramDevice
+from simulator.cost.dram_service import DramService, TransferService
+from simulator.cost.dram_timing import DramController
+
+
+class BankedDram:
+    """Serves transfers by arithmetic over row groups; see `dram_channel` for the rules.
+
+    Channels run in lockstep on even shares of every extent. Refresh closes all rows every tREFI:
+    it takes tRFC, the precharge before and one activate after, and stretches the schedule by as
+    much. The memory is never idle between transfers: a refresh that an idle memory would hide is
+    charged all the same. Times are those of the command and data bus; the read latency (`cl` and
+    the burst, and the controller's own) comes on top of the last transfer.
+    """
+
+    def __init__(self, device: DramDevice, controller: DramController | None = None) -> None:
+        self._device = device
+        self._controller = controller or DramController()
+        organisation, timing = device.organisation, device.timing
+        self._map = AddressMap(organisation, self._controller.mapping)
+        self._refresh_ps = (timing.rp + timing.rfc + timing.rcd) * timing.tck_ps
+        self._busy_ps = timing.refi * timing.tck_ps - self._refresh_ps if timing.refi else 0
+        self.read_latency_ps = timing.read_data * timing.tck_ps + self._controller.extra_latency_ps
+        self.write_latency_ps = (timing.cwl + timing.burst) * timing.tck_ps
+        self.sequential_occupancy_ps = lru_cache(maxsize=4096)(self._sequential_occupancy_ps)
+
+    def service(self, transfers: Sequence[Transfer]) -> DramService:
+        """Times and commands of the transfers, the memory being idle before the first."""
+        channel = Channel(self._device.organisation, self._device.timing, self._controller)
+        for index, transfer in enumerate(transfers):
+            for extent in self._map.extents(transfer):
+                channel.offer_extent(index, extent, is_write=transfer.is_write)
+        channel.finish()
+        finish_ps = list(
+            accumulate((channel.finish_ps.get(i, 0) for i in range(len(transfers))), max)
+        )
+        free_ps = [0, *(self._with_refresh(time_ps) for time_ps in finish_ps)]
+        channels = self._device.organisation.channels
+        served = []
+        for index, (transfer, (before_ps, after_ps)) in enumerate(
+            zip(transfers, pairwise(free_ps), strict=True)
+        ):
+            bursts = self._bursts(transfer)
+            served.append(
+                TransferService(
+                    occupancy_ps=after_ps - before_ps,
+                    read_bursts=0 if transfer.is_write else bursts,
+                    write_bursts=bursts if transfer.is_write else 0,
+                    activates=min(bursts, channel.activates.get(index, 0) * channels),
+                )
+            )
+        return DramService(
+            transfers=tuple(served),
+            burst_bytes=self._device.organisation.burst_bytes,
+            refreshes=self._refreshes(finish_ps[-1]) * channels if finish_ps else 0,
+            turnarounds=channel.turnarounds * channels,
+        )
+
+    def bus_bytes(self, transfer: Transfer) -> int:
+        """Bytes that cross the bus for a transfer: whole bursts."""
+        return self._bursts(transfer) * self._device.organisation.burst_bytes
+
+    def least_occupancy_ps(self, n_bytes: int) -> int:
+        """A lower bound on the time that n_bytes take, however they are cut into transfers."""
+        organisation, timing = self._device.organisation, self._device.timing
+        bursts = n_bytes // (organisation.burst_bytes * organisation.channels)
+        return bursts * timing.ccd_short * timing.tck_ps
+
+    def _sequential_occupancy_ps(self, n_bytes: int) -> int:
+        """Time of one contiguous read from the start of a row, the memory being idle before."""
+        return self.service([Transfer(0, n_bytes)]).duration_ps
+
+    def _bursts(self, transfer: Transfer) -> int:
+        size = self._device.organisation.burst_bytes
+        if transfer.stride_bytes % size == 0:
+            first, last = (
+                transfer.address // size,
+                -(-(transfer.address + transfer.n_bytes) // size),
+            )
+            return (last - first) * transfer.pieces
+        starts = (transfer.address + i * transfer.stride_bytes for i in range(transfer.pieces))
+        return sum(-(-(start + transfer.n_bytes) // size) - start // size for start in starts)
+
+    def _refreshes(self, time_ps: int) -> int:
+        return time_ps // self._busy_ps if self._busy_ps else 0
+
+    def _with_refresh(self, time_ps: int) -> int:
+        return time_ps + self._refreshes(time_ps) * self._refresh_ps
