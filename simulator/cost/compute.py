@@ -43,7 +43,8 @@ def pe_cycles(array: PeArray, tile: TileShape) -> Any:
     ceil(K/R)*ceil(N/C)*(2R+C+M-2), input-stationary ceil(K/R)*ceil(M/C)*(2R+C+N-2), which is
     SCALE-Sim's total plus one (arXiv 1811.02883). A dot_product array takes one cycle per pixel,
     filter tap, R input channels and C output channels; with c <= R it packs the s taps of a
-    filter row along the channel axis, as NVDLA does for image input.
+    filter row along the channel axis, as NVDLA does for image input. `parallel_groups` channel
+    groups run side by side on it as far as their output channels fit its columns.
     """
     rows, cols = array.rows, array.cols
     reduction = tile.c * tile.r * tile.s
@@ -60,8 +61,9 @@ def pe_cycles(array: PeArray, tile: TileShape) -> Any:
     if array.dataflow is Dataflow.DOT_PRODUCT:
         packed = tile.r * ceil_div(tile.s * tile.c, rows)
         plain = tile.r * tile.s * ceil_div(tile.c, rows)
+        abreast = np.clip(cols // k_per_group, 1, array.parallel_groups)
         return (
-            tile.groups
+            ceil_div(tile.groups, abreast)
             * tile.m
             * ceil_div(k_per_group, cols)
             * np.where(np.less_equal(tile.c, rows), packed, plain)

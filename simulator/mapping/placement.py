@@ -10,6 +10,7 @@ from simulator.ir import Program
 from simulator.mapping.groups import LayerGroup, all_groups, group_program
 from simulator.mapping.plan import MappingProblem, block_bytes
 from simulator.spec import AcceleratorSpec
+from simulator.units import BYTES_PER_KIB
 
 
 class Placement(StrEnum):
@@ -46,6 +47,8 @@ def pin_weights(program: Program, spec: AcceleratorSpec, placement: Placement) -
     if placement is Placement.KEEP_ALL:
         return _keep_all(program, spec, groups)
     room = spec.scratchpad.capacity_bytes - _comfortable_bytes(program, spec)
+    if spec.toolchain.weight_capacity_kib is not None:
+        room = min(room, spec.toolchain.weight_capacity_kib * BYTES_PER_KIB)
     pinned: set[str] = set()
     blocks: dict[str, int] = {}
     for group in groups:

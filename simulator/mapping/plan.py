@@ -213,7 +213,9 @@ class MappingProblem:
             shape = self._shapes[key] = self._shape(live, in_dram)
         candidates = self._candidates.get(shape)
         if candidates is None:
-            candidates = enumerate_candidates(shape, ComputeSide.of(self.spec))
+            candidates = enumerate_candidates(
+                shape, ComputeSide.of(self.spec), self.spec.toolchain
+            )
             self._candidates[shape] = candidates
         return shape, candidates
 
@@ -229,12 +231,21 @@ class MappingProblem:
             ifmap_rows=_rows(group),
             ifmap_bytes=streamed(group.main.ifmaps),
             operand_bytes=streamed(group.operands),
-            ofmap_bytes=streamed((live.ofmap,)) if live.ofmap else 0,
+            ofmap_bytes=self._stored_bytes(live, in_dram),
             weight_bytes=0
             if group.name in self.pinned
             else sum(block_bytes(w, self.spec) for w in group.weights),
             vector_cycles=self._vector_cycles(group),
         )
+
+    def _stored_bytes(self, live: Liveness, in_dram: frozenset[str]) -> int:
+        """Bytes of the ofmap that go to DRAM; a network's output may leave in wider words."""
+        if live.ofmap is None or live.ofmap.name not in in_dram:
+            return 0
+        wider = self.spec.toolchain.output_bits
+        if live.is_network_output and wider is not None:
+            return bits_to_bytes(live.ofmap.elements, wider)
+        return tensor_bytes(live.ofmap, self.spec)
 
     def _vector_cycles(self, group: LayerGroup) -> int:
         layers = group.epilogue if group.main.op in MAC_OPS else group.layers

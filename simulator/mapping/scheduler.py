@@ -222,10 +222,18 @@ class _Builder:
         wait = [NONE] * (self.n_tiles + 2)
         for tile, waiter in self.store_wait.items():
             wait[waiter] = max(wait[waiter], store_command[tile])
+        setup_ps = [spec.layer_setup_ps if i in first else 0 for i in range(self.n_tiles)]
+        setup_ps[0] += spec.inference_setup_ps
         return TileColumns(
             group=tuple(self.group_of),
-            pe_ps=tuple(spec.pe_cycles_to_ps(t.pe_cycles) for t in self.tiles),
-            vector_ps=tuple(spec.vector_cycles_to_ps(t.vector_cycles) for t in self.tiles),
+            pe_ps=tuple(
+                spec.pe_cycles_to_ps(t.pe_cycles) + (setup if t.pe_cycles else 0)
+                for t, setup in zip(self.tiles, setup_ps, strict=True)
+            ),
+            vector_ps=tuple(
+                spec.vector_cycles_to_ps(t.vector_cycles) + (0 if t.pe_cycles else setup)
+                for t, setup in zip(self.tiles, setup_ps, strict=True)
+            ),
             after_tile=tuple(i - 1 if i in first else NONE for i in range(self.n_tiles)),
             after_delay_ps=tuple(
                 spec.branch_latency_ps if i - 1 in decisions else 0 for i in range(self.n_tiles)

@@ -159,7 +159,9 @@ def _tile_mac_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
         if piece not in weight_pieces:
             weight_pieces[piece] = weights.take(dk * dc)
         if shape.weight_bytes:
-            held = _weight_hold(k_outer, (ki, pi, ci), (n_k, n_p, n_c))
+            held: int | None = 0
+            if spec.toolchain.keeps_streamed_weights:
+                held = _weight_hold(k_outer, (ki, pi, ci), (n_k, n_p, n_c))
             if held is not None:
                 tile.loads.append(Load(TransferKind.WEIGHT, weight_pieces[piece], held))
         if shape.ifmap_bytes:

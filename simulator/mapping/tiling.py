@@ -24,8 +24,10 @@ from simulator.cost.compute import (
     tile_cycles,
 )
 from simulator.ir import MAC_OPS, Dims, Op
+from simulator.spec import Toolchain
 from simulator.units import bits_to_bytes, ceil_div
 
+BARE_DEVICE = Toolchain()
 MAX_VECTOR_PIECES = 4096
 UNSPLITTABLE_OPS = frozenset({Op.FARTHEST_POINT_SAMPLE, Op.BALL_QUERY})
 """Ops that look at every point for each output: their inputs must be on chip whole."""
@@ -128,10 +130,12 @@ class Candidates:
 
 
 @lru_cache(maxsize=8192)
-def enumerate_candidates(shape: GroupShape, compute: ComputeSide) -> Candidates:
-    """All candidate blockings of a group shape."""
+def enumerate_candidates(
+    shape: GroupShape, compute: ComputeSide, rules: Toolchain = BARE_DEVICE
+) -> Candidates:
+    """All candidate blockings of a group shape that the device's toolchain may choose."""
     if shape.op in MAC_OPS:
-        return _mac_candidates(shape, compute)
+        return _mac_candidates(shape, compute, rules)
     return _vector_candidates(shape)
 
 
@@ -147,11 +151,12 @@ def _halvings(full: int, grain: int) -> list[int]:
     return sizes
 
 
-def _mac_candidates(shape: GroupShape, compute: ComputeSide) -> Candidates:
+def _mac_candidates(shape: GroupShape, compute: ComputeSide, rules: Toolchain) -> Candidates:
     d = shape.dims
     grain_k = compute.array.cols if d.groups == 1 else d.k // d.groups
     sizes_k = _halvings(d.k, min(grain_k, d.k))
-    sizes_p = _halvings(d.p, 1)
+    most_rows = d.p if rules.tile_pixels is None else max(rules.tile_pixels // (d.n * d.q), 1)
+    sizes_p = [size for size in _halvings(d.p, 1) if size <= most_rows]
     sizes_c = _halvings(d.c, min(compute.array.rows, d.c)) if d.groups == 1 else [d.c]
     grid = np.array(
         [(o, k, p, c) for o in (0, 1) for k in sizes_k for p in sizes_p for c in sizes_c],
@@ -167,6 +172,8 @@ def _mac_candidates(shape: GroupShape, compute: ComputeSide) -> Candidates:
         np.where((n_k == 1) & whole_c, n_k, tiles),
         np.where(whole_c, n_k, tiles),
     )
+    if not rules.keeps_streamed_weights:
+        weight_loads = tiles
     ifmap_loads = np.where(
         p_outer,
         np.where(whole_c, n_p, tiles),
