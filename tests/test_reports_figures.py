@@ -18,8 +18,7 @@ from reports.figures import RUN_FIGURES, TRACE_FILE, write_compare_figure, write
 from reports.sheet import DPI, LABEL_PT, Sheet, png_bytes
 from simulator.errors import UserError
 from simulator.simulation import RunResult
-from tests.report_runs import NAMES, run_named
-from tests.test_imports import ROOT
+from tests.report_runs import NAMES, ROOT, run_named
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -132,7 +131,7 @@ def test_every_sheet_names_workload_or_regime_and_hardware(
     caption = sheet.caption
     if draw is not draw_all:
         assert "sigmab_pointnet2, on_demand, route 0-1 (2 of 3 inferences)" in caption
-        assert "test_npu: 16 × 16 PEs at 1 GHz, 512 KiB scratchpad" in caption
+        assert "edge_npu: 16 × 16 PEs at 1 GHz, 512 KiB scratchpad" in caption
     labelled = [axes for axes in sheet.figure.axes if axes.get_xlabel()]
     assert labelled
     assert all("(" in axes.get_xlabel() for axes in labelled), "an axis without a unit"

@@ -18,8 +18,7 @@ from reports.sections import REST, longest_sections, section_names, sections, sh
 from simulator.mapping.tiles import TransferKind
 from simulator.result import LayerResult, StallKind
 from simulator.simulation import RunResult
-from tests.devices import device
-from tests.report_runs import NAMES, run_named
+from tests.report_runs import NAMES, run_named, small_npu
 
 
 @pytest.fixture(params=NAMES)
@@ -87,14 +86,14 @@ def test_weights_in_a_comparison_are_whole_bursts_of_what_was_read() -> None:
 
 def test_runs_are_told_apart_by_what_differs() -> None:
     tree, oracle, pinned = (run_named(name) for name in ("tree", "oracle", "pinned"))
-    assert run_names([tree, run_named("dense")]) == ["test", "test"]
-    assert run_names([tree, oracle]) == ["test, on_demand", "test, oracle"]
-    assert run_names([tree, pinned])[1] == "test, on_demand, placement keep_all"
+    assert run_names([tree, run_named("dense")]) == ["tree", "dense"]
+    assert run_names([tree, oracle]) == ["tree, on_demand", "tree, oracle"]
+    assert run_names([tree, pinned])[1] == "tree, on_demand, placement keep_all"
 
 
 def test_roof_of_the_test_device() -> None:
     # 16 x 16 PEs at 1 GHz are 256 GMAC/s; 8 GB/s at full efficiency; 256 / 8 = 32 MACs/byte.
-    roof = roof_of(device())
+    roof = roof_of(small_npu())
     assert roof == Roof(256e9, 8e9)
     assert roof.ridge == 32
     assert roof.attainable(16) == 128e9
@@ -102,7 +101,7 @@ def test_roof_of_the_test_device() -> None:
 
 
 def test_roof_counts_the_rate_that_streams_reach() -> None:
-    assert roof_of(device(dram__efficiency_fraction=0.5)).dram_bytes_per_s == 4e9
+    assert roof_of(small_npu(efficiency_fraction=0.5)).dram_bytes_per_s == 4e9
 
 
 def test_a_dot_by_hand() -> None:
@@ -123,7 +122,7 @@ def test_dots_hold_all_macs_and_the_network_no_more_than_the_roof(run: RunResult
 def test_segments_are_sections_where_there_are_several() -> None:
     layers = run_named("tree").typical.layers
     assert section_names(layers) == [layer.segment for layer in layers]
-    assert [s.name for s in sections(layers)] == ["trunk", "gate.router", "arm1"]
+    assert [s.name for s in sections(layers)] == ["trunk", "router", "arm1"]
     assert sections(layers)[-1].stop == len(layers)
 
 
