@@ -71,7 +71,7 @@ def _losses(axes: Axes, dense: list[dict[str, Any]], tuned: list[dict[str, Any]]
         palette.ORANGE,
     )
     _legend(axes)
-    axes.set(ylabel="training loss", ylim=(0, None))
+    axes.set(ylabel="training loss", ylim=(0, 1.08 * max(axes.dataLim.y1, 0.1)))
 
 
 def _accuracies(
