@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from functools import reduce
 from operator import add
 
@@ -40,7 +42,10 @@ def derive_result(
         stalls_ps=stalls,
         layers=tuple(layers),
         counts=counts,
-        energy=energy_of(counts, timeline.latency_ps, spec),
+        energy=replace(
+            energy_of(counts, timeline.latency_ps, spec),
+            mac_pj=math.fsum(layer.energy.mac_pj for layer in layers),
+        ),
         weight_read_bytes=sum(layer.weight_bytes for layer in layers),
         scratchpad_peak_bytes=scratchpad_peak_bytes,
         event_count=event_count,
@@ -96,7 +101,7 @@ def _layer(
         tiles=last - first,
         tiling=_tiling_text(plan),
         counts=counts,
-        energy=energy_of(counts, duration_ps, spec),
+        energy=energy_of(counts, duration_ps, spec, plan.shape.weight_bits),
     )
 
 

@@ -18,7 +18,7 @@ SIMULATOR_ORDER = (
     {"__init__"},
     {"validation", "policy"},
     {"ir", "spec"},
-    {"program_file", "counts", "routes"},
+    {"program_file", "counts", "routes", "weight_bits"},
     {"yaml_file"},
     {"spec_file"},
     {"cost"},

@@ -14,6 +14,7 @@ from simulator.cli.options import (
     parse_overrides,
     resolve_workloads,
     routes_for,
+    with_chosen_bits,
 )
 from simulator.cli.output import check_folder, make_folder, write_text
 from simulator.cli.resolve import resolve_spec
@@ -42,7 +43,7 @@ def execute(args: argparse.Namespace, services: Services) -> None:
         check_folder(args.out)
     spec, origin = resolve_spec(args.spec, parse_overrides(args), services)
     runs: list[RunResult] = []
-    for workload in resolve_workloads(args.workloads, services):
+    for workload in with_chosen_bits(args, resolve_workloads(args.workloads, services)):
         routes, seed = routes_for(args, workload, None)
         placement = Placement(args.placement)
         runs.append(run_workload(workload, spec, Policy(args.policy), routes, seed, placement))

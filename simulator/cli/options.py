@@ -14,6 +14,7 @@ from simulator.policy import Policy
 from simulator.program_file import routes_from_file
 from simulator.routes import check_routes, draw_routes
 from simulator.spec_file import Override, energy_node_overrides
+from simulator.weight_bits import WeightBitsRule, check_rules, with_weight_bits
 
 DEFAULT_INFERENCES = 1000
 MAX_INFERENCES = 10_000_000
@@ -60,6 +61,13 @@ def add_simulation_options(parser: argparse.ArgumentParser) -> None:
         choices=ENERGY_NODES_NM,
         help="take MAC, vector and scratchpad energy of this node in nm; DRAM's stays",
     )
+    parser.add_argument(
+        "--bits",
+        action="append",
+        default=[],
+        metavar="PATTERN=BITS",
+        help="width of the weights of matching segments or layers, e.g. 'level2.*=4'; repeatable",
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON, alone")
 
 
@@ -67,6 +75,17 @@ def parse_overrides(args: argparse.Namespace) -> list[Override]:
     """--energy-node, then the --set options in order: these win."""
     node = energy_node_overrides(args.energy_node) if args.energy_node else []
     return [*node, *(Override.parse(text) for text in args.overrides)]
+
+
+def with_chosen_bits(args: argparse.Namespace, workloads: list[Workload]) -> list[Workload]:
+    """The workloads with the widths of --bits; a rule must hold for one of them at least.
+
+    Raises:
+        UserError: a malformed rule, or one that matches nothing.
+    """
+    rules = [WeightBitsRule.parse(text) for text in args.bits]
+    check_rules(workloads, rules)
+    return [with_weight_bits(workload, rules) for workload in workloads]
 
 
 def routes_for(

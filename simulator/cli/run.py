@@ -7,7 +7,12 @@ import json
 import sys
 from pathlib import Path
 
-from simulator.cli.options import add_simulation_options, parse_overrides, routes_for
+from simulator.cli.options import (
+    add_simulation_options,
+    parse_overrides,
+    routes_for,
+    with_chosen_bits,
+)
 from simulator.cli.output import check_folder, make_folder, write_text
 from simulator.cli.resolve import ROUTES_FILE, build_folder, resolve_spec, resolve_workload
 from simulator.cli.services import Services
@@ -45,7 +50,7 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     if args.out:
         check_folder(args.out)
     spec, origin = resolve_spec(args.spec, parse_overrides(args), services)
-    workload = resolve_workload(args.workload, services)
+    (workload,) = with_chosen_bits(args, [resolve_workload(args.workload, services)])
     routes_file = args.routes or built_routes(args, services)
     routes, seed = routes_for(args, workload, routes_file)
     if routes_file is not None:

@@ -7,6 +7,7 @@ all candidate loop blockings of a layer in one call.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -80,9 +81,17 @@ class ComputeSide:
     bytes_per_cycle: int
 
     @classmethod
-    def of(cls, spec: AcceleratorSpec) -> ComputeSide:
-        """The compute side of an accelerator."""
-        return cls(spec.pe_array, spec.precision, spec.compute_bytes_per_cycle)
+    def of(cls, spec: AcceleratorSpec, weight_bits: int | None = None) -> ComputeSide:
+        """The compute side of an accelerator, for weights of their own width if given."""
+        precision = spec.precision
+        if weight_bits not in (None, precision.weight_bits):
+            precision = precision.model_copy(update={"weight_bits": weight_bits})
+        return cls(spec.pe_array, precision, spec.compute_bytes_per_cycle)
+
+    @property
+    def mac_rate(self) -> Fraction:
+        """MACs per PE and cycle at these widths."""
+        return self.array.mac_rate(self.precision.weight_bits, self.precision.activation_bits)
 
 
 @dataclass(frozen=True)
@@ -151,6 +160,11 @@ def scratchpad_traffic(
 
 
 def tile_cycles(compute: ComputeSide, tile: TileShape, traffic: ScratchpadTraffic) -> Any:
-    """Cycles of one tile: the array's, or the scratchpad's if it cannot feed the array."""
+    """Cycles of one tile: the array's, or the scratchpad's if it cannot feed the array.
+
+    A rate of MACs per PE and cycle other than 1 shortens or lengthens the array's in proportion.
+    """
+    rate = compute.mac_rate
+    working = ceil_div(pe_cycles(compute.array, tile) * rate.denominator, rate.numerator)
     feeding = np.ceil((traffic.read_bytes + traffic.write_bytes) / compute.bytes_per_cycle)
-    return np.maximum(pe_cycles(compute.array, tile), feeding).astype(np.int64)
+    return np.maximum(working, feeding).astype(np.int64)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from simulator.cost.compute import ComputeSide
 from simulator.cost.vector import lane_operations, operations
-from simulator.ir import MAC_OPS, Program, Tensor, WeightBlock
+from simulator.ir import MAC_OPS, Layer, Program, Tensor, WeightBlock
 from simulator.mapping.groups import (
     GroupedStep,
     LayerGroup,
@@ -214,7 +214,7 @@ class MappingProblem:
         candidates = self._candidates.get(shape)
         if candidates is None:
             candidates = enumerate_candidates(
-                shape, ComputeSide.of(self.spec), self.spec.toolchain
+                shape, ComputeSide.of(self.spec, shape.weight_bits), self.spec.toolchain
             )
             self._candidates[shape] = candidates
         return shape, candidates
@@ -236,6 +236,7 @@ class MappingProblem:
             if group.name in self.pinned
             else sum(block_bytes(w, self.spec) for w in group.weights),
             vector_cycles=self._vector_cycles(group),
+            weight_bits=array_weight_bits(group.main, self.spec),
         )
 
     def _stored_bytes(self, live: Liveness, in_dram: frozenset[str]) -> int:
@@ -255,6 +256,13 @@ class MappingProblem:
 def block_bytes(block: WeightBlock, spec: AcceleratorSpec) -> int:
     """Bytes of a weight block at its own or the spec's precision."""
     return bits_to_bytes(block.params, block.bits or spec.precision.weight_bits)
+
+
+def array_weight_bits(layer: Layer, spec: AcceleratorSpec) -> int:
+    """Width of what a layer multiplies its input with: its widest weights, or activations."""
+    if not layer.weights:
+        return spec.precision.activation_bits
+    return max(block.bits or spec.precision.weight_bits for block in layer.weights)
 
 
 def _rows(group: LayerGroup) -> int:

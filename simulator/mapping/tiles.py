@@ -131,7 +131,7 @@ def _loop_nest(plan: GroupPlan) -> tuple[Iterator[_LoopIndex], tuple[int, int, i
 def _tile_mac_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
     shape, tiling, d = plan.shape, plan.tiling, plan.shape.dims
     nest, (n_k, n_p, n_c) = _loop_nest(plan)
-    compute = ComputeSide.of(spec)
+    compute = ComputeSide.of(spec, shape.weight_bits)
     k_outer = tiling.order is LoopOrder.K_OUTER
     weights = _Splitter(shape.weight_bytes, d.k * d.c)
     weight_pieces: dict[tuple[int, int], int] = {}

@@ -45,7 +45,7 @@ class GroupShape:
     """All that a group's blocking depends on; equal shapes share their candidates.
 
     Byte counts are of whole tensors at the spec's precision; ifmap and operand bytes count the
-    tensors in DRAM only.
+    tensors in DRAM only. `weight_bits` is the width the array multiplies at, None the spec's.
     """
 
     op: Op
@@ -56,6 +56,7 @@ class GroupShape:
     ofmap_bytes: int
     weight_bytes: int
     vector_cycles: int
+    weight_bits: int | None = None
 
 
 @dataclass(frozen=True)
