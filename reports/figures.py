@@ -17,7 +17,10 @@ from reports.roofline import draw_roofline
 from reports.sheet import Sheet, png_bytes
 from reports.timeline import draw_timeline
 from reports.trace_events import trace_json
+from reports.validation import write_validation_figures
 from simulator.simulation import RunResult
+
+__all__ = ["write_compare_figure", "write_run_figures", "write_validation_figures"]
 
 RUN_FIGURES: dict[str, Callable[[RunResult], Sheet]] = {
     "layers.png": draw_layers,

@@ -21,6 +21,7 @@ COMMANDS = {
     "describe": "count a workload's parameters, MACs and weight bytes",
     "build": "train a network, rebuild it as a tree, fine-tune it and keep its real routes",
     "study": "answer one question with many runs",
+    "validate": "hold predictions against published measurements and peers",
     "trace": "trace a PyTorch model into a program file",
 }
 

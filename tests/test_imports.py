@@ -18,7 +18,7 @@ SIMULATOR_ORDER = (
     {"__init__"},
     {"validation", "policy"},
     {"ir", "spec"},
-    {"program_file", "counts", "routes", "weight_bits"},
+    {"program_file", "topology_csv", "counts", "routes", "weight_bits"},
     {"yaml_file"},
     {"spec_file"},
     {"cost"},
@@ -31,7 +31,7 @@ SIMULATOR_ORDER = (
     {"compile"},
     {"simulation"},
     {"result_file", "comparison"},
-    {"study"},
+    {"study", "validate"},
     {"cli"},
     {"__main__"},
 )

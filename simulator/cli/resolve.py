@@ -11,6 +11,7 @@ from simulator.ir import Workload
 from simulator.program_file import read_text, workload_from_json
 from simulator.spec import AcceleratorSpec
 from simulator.spec_file import Override, load_spec
+from simulator.topology_csv import workload_from_topology
 from simulator.validation import nearest
 
 PROGRAM_FILE = "program.json"
@@ -22,7 +23,8 @@ def resolve_workload(argument: str, services: Services) -> Workload:
     """The shipped workload of that name, the program file at that path, or that of a build.
 
     A folder stands for the program that ``build`` wrote into it. Of what is no folder, an argument
-    that ends in ``.json`` or contains a path separator is a file, all else a name.
+    that ends in ``.json`` or ``.csv`` or contains a path separator is a file, all else a name; a
+    ``.csv`` file is a SCALE-Sim topology.
 
     Raises:
         WorkloadError: no shipped workload has that name.
@@ -32,15 +34,18 @@ def resolve_workload(argument: str, services: Services) -> Workload:
     folder = build_folder(argument, services)
     if folder is not None:
         path = folder / PROGRAM_FILE
-    elif path.suffix != ".json" and len(path.parts) <= 1:
+    elif path.suffix not in {".json", ".csv"} and len(path.parts) <= 1:
         shipped = shipped_workloads(services)
         if argument not in shipped:
             raise WorkloadError(
-                f"workload {argument!r}: neither a shipped workload nor a program file (.json)"
+                f"workload {argument!r}: neither a shipped workload nor a file (.json, .csv)"
                 f"{nearest(argument, shipped)}; shipped: {', '.join(shipped)}"
             )
         path = services.programs_dir / f"{argument}.json"
-    return workload_from_json(read_text(path, ProgramError), str(path))
+    text = read_text(path, ProgramError)
+    if path.suffix == ".csv":
+        return workload_from_topology(text, str(path))
+    return workload_from_json(text, str(path))
 
 
 def build_folder(argument: str, services: Services) -> Path | None:

@@ -1,0 +1,1 @@
+"""Predictions against published measurements, vendors' models and peer simulators."""
