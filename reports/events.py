@@ -52,16 +52,14 @@ def stall_intervals(timeline: Timeline) -> list[tuple[StallKind, int, int]]:
     Within one gap the kinds follow each other in the order in which the gap was charged.
     """
     found: list[tuple[StallKind, int, int]] = []
-    tiles = timeline.schedule.tiles
     busy_until = 0
     for i, share in enumerate(partition(timeline)):
-        start = timeline.pe_start_ps[i] if tiles.pe_ps[i] else timeline.vector_start_ps[i]
         at = busy_until
         for kind, time_ps in share.stalls_ps.items():
             if kind is not StallKind.DRAIN:
                 found.append((kind, at, at + time_ps))
                 at += time_ps
-        busy_until = max(busy_until, start, timeline.vector_end_ps[i])
+        busy_until = timeline.vector_end_ps[i]
     if busy_until < timeline.latency_ps:
         found.append((StallKind.DRAIN, busy_until, timeline.latency_ps))
     return found
