@@ -60,8 +60,9 @@ class CommandColumns:
     """Per DMA command, in issue order: what it moves and what it waits for.
 
     `release_tile` is the tile that must be done first, `release_delay_ps` later; `after_command`
-    a store whose data it reads. The space of a load is held until `free_tile` is done, but for
-    `staged` network inputs, whose space is theirs from the start. `bus_bytes` counts whole bursts.
+    a store whose data it reads or whose buffers it takes. The space of a load is held until
+    `free_tile` is done, but for `staged` network inputs, whose space is theirs from the start.
+    `bus_bytes` counts whole bursts.
     """
 
     kind: tuple[TransferKind, ...]

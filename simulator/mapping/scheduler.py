@@ -26,13 +26,17 @@ from simulator.spec import AcceleratorSpec
 
 @dataclass(frozen=True)
 class _PlacedLoad:
-    """A load, the tile that needs it, the tile that releases it, and whose store it reads."""
+    """A load, the tile that needs it, the tile that releases it, and whose store it follows.
+
+    `after_store_of` is the tile whose store must be complete first: the load reads what was
+    stored, or takes the place of the output buffers.
+    """
 
     load: Load
     tile: int
     release: int
     cause: ReleaseCause
-    reads_store_of: int
+    after_store_of: int
     staged: bool = False
 
 
@@ -86,13 +90,15 @@ class _Builder:
         self.fixed: NDArray[np.int64] = np.array(base, dtype=np.int64)
         self.used = self.fixed.copy()
         self.store_wait: dict[int, int] = {}
+        self.drains: dict[int, int] = {}
         self.loads: list[_PlacedLoad] = []
 
     def place_stores(self) -> None:
         """Which tile waits for each store: output tiles have two buffers.
 
         The last two of a group may linger through the next group's first tile if that has room
-        for them; otherwise that tile waits.
+        for them; otherwise that tile waits. `drains` remembers at which tile's end their space is
+        handed on, and the store that must be complete by then.
         """
         for g, (start, end) in enumerate(pairwise(self.starts)):
             storing = [i for i in range(start, end) if self.tiles[i].store_bytes]
@@ -109,6 +115,7 @@ class _Builder:
                     self.fixed[end] += lingering
                     self.used[end] += lingering
                     waiter = end + 1
+            self.drains[waiter - 1] = storing[-1]
             for i in storing[-2:]:
                 self.store_wait[i] = waiter
 
@@ -136,7 +143,8 @@ class _Builder:
                     if release > earliest:
                         cause = ReleaseCause.SPACE
                     previous[load.kind] = (release, cause)
-                    self.loads.append(_PlacedLoad(load, i, release, cause, stored))
+                    after = max(stored, self.drains.get(release, NONE))
+                    self.loads.append(_PlacedLoad(load, i, release, cause, after))
 
     def _producers(self) -> dict[int, int]:
         """Per group, the last tile that stores something the group loads back from DRAM."""
@@ -208,7 +216,7 @@ class _Builder:
         """
         keyed: list[tuple[tuple[int, int, int], int, _PlacedLoad | None]] = []
         for n, load in enumerate(self.loads):
-            urgent = load.tile <= load.release + 1 and load.reads_store_of != load.release
+            urgent = load.tile <= load.release + 1 and load.after_store_of != load.release
             keyed.append(((load.release, 0 if urgent else 2, n), load.tile, load))
         keyed += [((tile, 1, 0), tile, None) for tile in self.store_wait]
         keyed.sort(key=lambda entry: entry[0])
@@ -261,7 +269,7 @@ class _Builder:
             kinds.append(load.load.kind)
             sizes.append(load.load.n_bytes)
             delay_ps = self.fetch.decision_delay_ps if load.release in decisions else 0
-            after = store_command.get(load.reads_store_of, NONE)
+            after = store_command.get(load.after_store_of, NONE)
             free_tile = tile + load.load.held_for
             rows.append((load.release, delay_ps, load.cause, after, free_tile, load.staged))
         return CommandColumns(
