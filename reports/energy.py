@@ -5,10 +5,9 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 
 from reports import palette, wording
-from reports.sections import longest_sections
+from reports.sections import main_sections
 from reports.sheet import CHARACTER_WIDTH_IN, HEADER_IN, LABEL_PT, MARGIN_IN, Sheet
 from simulator.cost.energy import EnergyBreakdown
-from simulator.result import InferenceResult
 from simulator.simulation import RunResult
 
 ROW_IN = 0.34
@@ -36,11 +35,11 @@ def components_pj(energy: EnergyBreakdown) -> dict[str, float]:
     }
 
 
-def section_components_pj(result: InferenceResult) -> dict[str, dict[str, float]]:
+def section_components_pj(run: RunResult) -> dict[str, dict[str, float]]:
     """Components of each section of the network, in order of execution."""
     found: dict[str, dict[str, float]] = {}
-    names = longest_sections(result.layers, MOST_SECTIONS)
-    for name, layer in zip(names, result.layers, strict=True):
+    names = main_sections(run, MOST_SECTIONS)
+    for name, layer in zip(names, run.typical.layers, strict=True):
         sums = found.setdefault(name, dict.fromkeys(COMPONENT_NAMES, 0.0))
         for component, energy_pj in components_pj(layer.energy).items():
             sums[component] += energy_pj
@@ -51,7 +50,7 @@ def draw_energy(run: RunResult) -> Sheet:
     """Energy of the typical route by component and, where there are several, by section."""
     result = run.typical
     by_section = {
-        wording.clip(name, 20): parts for name, parts in section_components_pj(result).items()
+        wording.clip(name, 20): parts for name, parts in section_components_pj(run).items()
     }
     scale = wording.energy_scale(result.energy.total_pj)
     left_in = MARGIN_IN + 1.0

@@ -14,7 +14,7 @@ from simulator.simulation import RunResult
 ROW_IN = 0.165
 BARS_IN = 5.2
 BOUND_IN = 0.62
-TOTALS_IN = 1.4
+TOTALS_IN = 1.55
 AXIS_IN = 0.75
 LONGEST_NAME = 32
 TALLEST_IN = 300.0
@@ -125,7 +125,8 @@ def _section_label(section: Section, result: InferenceResult) -> str:
     share = wording.percent(time_ps, result.latency_ps)
     time = f"{wording.three_digits(scale.of(time_ps))} {scale.unit}, {share}"
     name = wording.clip(section.name, 22)
-    return f"{name}\n{time}" if len(layers) > 1 else f"{wording.clip(name, 11)}  {time}"
+    # A layer that is a section by itself has its time beside its bar.
+    return f"{name}\n{time}" if len(layers) > 1 else f"{wording.clip(name, 14)}  {share}"
 
 
 def _legend(result: InferenceResult) -> list[Patch]:

@@ -12,7 +12,7 @@ from matplotlib.patheffects import withStroke
 
 from reports import palette, wording
 from reports.label_places import Box, Mark, label_places
-from reports.roofline_model import Dot, Roof, layer_dots, network_dot, roof_of
+from reports.roofline_model import Dot, Roof, layer_dots, network_dot, roof_of, weight_widths
 from reports.sheet import HEADER_IN, LABEL_PT, MARGIN_IN, POINTS_PER_INCH, Sheet
 from simulator.simulation import RunResult
 
@@ -68,8 +68,8 @@ class LogFrame:
 
 def draw_roofline(run: RunResult) -> Sheet:
     """The roofline with a dot per layer of the typical route and a star for the network."""
-    roof = roof_of(run.spec)
-    dots = layer_dots(run.typical.layers, len(palette.SERIES))
+    roof = roof_of(run.spec, weight_widths(run))
+    dots = layer_dots(run, len(palette.SERIES))
     network = network_dot(run)
     stars = [network] if network.macs and network.dram_bytes else []
     shown = [dot for dot in dots if dot.dram_bytes]

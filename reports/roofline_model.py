@@ -7,12 +7,11 @@ arithmetic intensity MACs per byte moved over the DRAM bus.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reports.sections import longest_sections
+from reports.sections import main_sections
 from simulator.cost.dram import RateLatencyDram
-from simulator.result import LayerResult
 from simulator.simulation import RunResult
 from simulator.spec import AcceleratorSpec
 from simulator.units import PS_PER_S
@@ -56,17 +55,27 @@ class Roof:
         return min(self.peak_macs_per_s, intensity * self.dram_bytes_per_s)
 
 
-def roof_of(spec: AcceleratorSpec) -> Roof:
-    """The roof with the DRAM rate that sequential streams reach."""
+def weight_widths(run: RunResult) -> set[int]:
+    """The widths of weights that the typical inference multiplies with."""
+    groups = run.typical.timeline.schedule.groups
+    own = {group.shape.weight_bits for group in groups if group.macs}
+    return {bits or run.spec.precision.weight_bits for bits in own}
+
+
+def roof_of(spec: AcceleratorSpec, weight_bits: Iterable[int]) -> Roof:
+    """The roof at the fastest of the given widths and the DRAM rate that streams reach."""
+    array, activation_bits = spec.pe_array, spec.precision.activation_bits
+    widths = set(weight_bits) or {spec.precision.weight_bits}
+    rate = max(array.mac_rate(bits, activation_bits) for bits in widths)
     return Roof(
-        peak_macs_per_s=spec.pe_array.pes * spec.pe_array.clock_hz,
+        peak_macs_per_s=float(array.pes * array.clock_hz * rate),
         dram_bytes_per_s=float(RateLatencyDram(spec).rate_bytes_per_s),
     )
 
 
-def layer_dots(layers: Sequence[LayerResult], most_sections: int) -> list[Dot]:
-    """The layers that have MACs and took time of their own, in at most so many sections."""
-    names = longest_sections(layers, most_sections)
+def layer_dots(run: RunResult, most_sections: int) -> list[Dot]:
+    """Layers of the typical inference that have MACs and took time, in at most so many sections."""
+    names = main_sections(run, most_sections)
     return [
         Dot(
             name=layer.name,
@@ -75,7 +84,7 @@ def layer_dots(layers: Sequence[LayerResult], most_sections: int) -> list[Dot]:
             dram_bytes=layer.counts.dram_read_bytes + layer.counts.dram_write_bytes,
             time_ps=layer.end_ps - layer.start_ps,
         )
-        for layer, section in zip(layers, names, strict=True)
+        for layer, section in zip(run.typical.layers, names, strict=True)
         if layer.counts.macs and layer.end_ps > layer.start_ps
     ]
 

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from simulator.ir import Program, Segment
 from simulator.result import LayerResult
+from simulator.simulation import RunResult
 
 REST = "other"
+ALWAYS, ROUTERS, ARMS = "always run", "routers", "arms"
 
 
 @dataclass(frozen=True)
@@ -44,16 +47,37 @@ def sections(layers: Sequence[LayerResult]) -> list[Section]:
     return found
 
 
-def longest_sections(layers: Sequence[LayerResult], most: int) -> list[str]:
-    """Each layer's section, those with the least time merged so that `most` remain."""
+def main_sections(run: RunResult, most: int) -> list[str]:
+    """The section of each layer of the typical inference, told apart into at most so many.
+
+    Where a network has more, its segments are sorted into those that always run, routers and
+    arms; where it has none of these, the sections with the least time are merged.
+    """
+    layers = run.typical.layers
     names = section_names(layers)
+    if len(set(names)) <= most:
+        return names
+    roles = segment_roles(run.workload.program)
+    if len(set(roles.values())) > 1:
+        return [roles[layer.segment] for layer in layers]
     time_ps: dict[str, int] = {}
     for name, layer in zip(names, layers, strict=True):
         time_ps[name] = time_ps.get(name, 0) + layer.end_ps - layer.start_ps
-    if len(time_ps) <= most:
-        return names
     kept = set(sorted(time_ps, key=lambda name: time_ps[name], reverse=True)[: most - 1])
     return [name if name in kept else REST for name in names]
+
+
+def segment_roles(program: Program, role: str = ALWAYS) -> dict[str, str]:
+    """What every segment of a tree is, by its name."""
+    roles: dict[str, str] = {}
+    for step in program.steps:
+        if isinstance(step, Segment):
+            roles[step.name] = role
+            continue
+        roles[step.router.name] = ROUTERS
+        for arm in step.arms:
+            roles |= segment_roles(arm, ARMS)
+    return roles
 
 
 def short_name(layer: LayerResult) -> str:

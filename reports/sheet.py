@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.palette import BLACK, DARK_GREY
+from reports.wording import clip
 
 DPI = 200
 POINTS_PER_INCH = 72
@@ -66,7 +67,9 @@ class Sheet:
         figure = Figure(figsize=(self.width_in, self.height_in), dpi=DPI, facecolor="white")
         object.__setattr__(self, "figure", figure)
         self.text(MARGIN_IN, MARGIN_IN, self.headline, size=HEADLINE_PT, weight="bold")
-        self.text(MARGIN_IN, MARGIN_IN + 0.27, self.caption, color=DARK_GREY)
+        most = int((self.width_in - 2 * MARGIN_IN) / CHARACTER_WIDTH_IN * LABEL_PT / CAPTION_PT)
+        caption = "\n".join(clip(line, most) for line in self.caption.splitlines())
+        self.text(MARGIN_IN, MARGIN_IN + 0.27, caption, color=DARK_GREY)
 
     def axes(
         self, left_in: float, top_in: float, width_in: float, height_in: float, **options: Any

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from simulator.mapping.placement import Placement
 from simulator.result import InferenceResult, Resource, StallKind
 from simulator.simulation import RunResult
-from simulator.spec import AcceleratorSpec
+from simulator.spec import AcceleratorSpec, PeArray
 
 RESOURCE_NAMES = {
     Resource.PE_ARRAY: "PE array",
@@ -95,10 +95,16 @@ def hardware(spec: AcceleratorSpec) -> str:
     """The accelerator in one line, with the numbers that sweeps change most."""
     array, dram = spec.pe_array, spec.dram
     return (
-        f"{clip(spec.name, 40)}: {array.rows} × {array.cols} PEs at {array.clock_hz / 1e9:g} GHz, "
+        f"{clip(spec.name, 40)}: {_shape(array)} PEs at {array.clock_hz / 1e9:g} GHz, "
         f"{spec.scratchpad.capacity_kib:,} KiB scratchpad, "
         f"{dram.peak_bytes_per_s / 1e9:g} GB/s DRAM at {100 * dram.efficiency_fraction:g} %"
     )
+
+
+def _shape(array: PeArray) -> str:
+    """64 × 32, with the output pixels worked on at once as a third dimension."""
+    planes = f" × {array.parallel_pixels}" if array.parallel_pixels > 1 else ""
+    return f"{array.rows} × {array.cols}{planes}"
 
 
 def typical_caption(run: RunResult) -> str:
@@ -106,7 +112,7 @@ def typical_caption(run: RunResult) -> str:
     result = run.typical
     scale = time_scale(result.latency_ps)
     return (
-        f"{clip(run.workload.name, 50)}, {regime(run)}, {_route(run, result)}: "
+        f"{clip(run.workload.name, 36)}, {regime(run)}, {_route(run, result)}: "
         f"{scale.of(result.latency_ps):.3f} {scale.unit}\n{hardware(run.spec)}"
     )
 
@@ -121,5 +127,5 @@ def regime(run: RunResult) -> str:
 def _route(run: RunResult, result: InferenceResult) -> str:
     if not result.arms:
         return "single path"
-    arms = clip("-".join(map(str, result.arms)), 24)
+    arms = clip("-".join(map(str, result.arms)), 16)
     return f"route {arms} ({run.occurrences[result.arms]} of {len(run.routes)} inferences)"

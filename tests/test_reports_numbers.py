@@ -13,8 +13,8 @@ from reports.energy import components_pj, section_components_pj
 from reports.frames import inference_frame, layer_frame
 from reports.label_places import Box, Mark, label_places
 from reports.latency import draw_layers, layer_parts_ps
-from reports.roofline_model import Dot, Roof, layer_dots, network_dot, roof_of
-from reports.sections import REST, longest_sections, section_names, sections, short_name
+from reports.roofline_model import Dot, Roof, layer_dots, network_dot, roof_of, weight_widths
+from reports.sections import REST, main_sections, section_names, sections, short_name
 from simulator.mapping.tiles import TransferKind
 from simulator.result import LayerResult, StallKind
 from simulator.simulation import RunResult
@@ -55,7 +55,7 @@ def test_bars_as_drawn_sum_to_the_latency() -> None:
 
 
 def test_energy_of_the_sections_sums_to_the_components(run: RunResult) -> None:
-    by_section = section_components_pj(run.typical)
+    by_section = section_components_pj(run)
     for name, energy_pj in components_pj(run.typical.energy).items():
         assert sum(parts[name] for parts in by_section.values()) == pytest.approx(energy_pj)
     assert sum(components_pj(run.typical.energy).values()) == run.typical.energy.total_pj
@@ -93,15 +93,21 @@ def test_runs_are_told_apart_by_what_differs() -> None:
 
 def test_roof_of_the_test_device() -> None:
     # 16 x 16 PEs at 1 GHz are 256 GMAC/s; 8 GB/s at full efficiency; 256 / 8 = 32 MACs/byte.
-    roof = roof_of(small_npu())
+    roof = roof_of(small_npu(), [])
     assert roof == Roof(256e9, 8e9)
     assert roof.ridge == 32
     assert roof.attainable(16) == 128e9
     assert roof.attainable(64) == 256e9
 
 
+def test_roof_stands_where_the_narrowest_weights_put_it() -> None:
+    # The device does two 4-bit MACs, or half a 16-bit one, per PE and cycle.
+    assert roof_of(small_npu(), [4, 8]).peak_macs_per_s == 512e9
+    assert roof_of(small_npu(), [16]).peak_macs_per_s == 128e9
+
+
 def test_roof_counts_the_rate_that_streams_reach() -> None:
-    assert roof_of(small_npu(efficiency_fraction=0.5)).dram_bytes_per_s == 4e9
+    assert roof_of(small_npu(efficiency_fraction=0.5), []).dram_bytes_per_s == 4e9
 
 
 def test_a_dot_by_hand() -> None:
@@ -112,9 +118,9 @@ def test_a_dot_by_hand() -> None:
 
 
 def test_dots_hold_all_macs_and_the_network_no_more_than_the_roof(run: RunResult) -> None:
-    dots, network = layer_dots(run.typical.layers, 8), network_dot(run)
+    dots, network = layer_dots(run, 8), network_dot(run)
     assert sum(dot.macs for dot in dots) == network.macs == run.typical.counts.macs
-    roof = roof_of(run.spec)
+    roof = roof_of(run.spec, weight_widths(run))
     assert all(dot.macs_per_s <= roof.peak_macs_per_s for dot in dots)
     assert network.macs_per_s <= roof.attainable(network.intensity)
 
@@ -136,8 +142,19 @@ def test_stages_are_the_sections_of_a_dense_network() -> None:
 def test_short_sections_are_merged_into_one() -> None:
     # a takes 1 + 2 + 3 ps, b 4 + 5 + 6 ps, c 7 + 8 + 9 ps.
     layers = layers_named(*(f"{stage}.{i}" for stage in "abc" for i in range(3)))
-    assert longest_sections(layers, 3) == list("aaabbbccc")
-    assert longest_sections(layers, 2) == [REST] * 6 + ["c"] * 3
+    dense = run_named("dense")
+    typical = replace(dense.typical, layers=tuple(layers))
+    run = replace(dense, results={(): typical})
+    assert main_sections(run, 3) == list("aaabbbccc")
+    assert main_sections(run, 2) == [REST] * 6 + ["c"] * 3
+
+
+def test_many_segments_are_told_apart_by_their_role() -> None:
+    run = run_named("tree")
+    segments = [layer.segment for layer in run.typical.layers]
+    assert main_sections(run, 3) == segments
+    role = {"trunk": "always run", "router": "routers", "arm1": "arms"}
+    assert main_sections(run, 2) == [role[segment] for segment in segments]
 
 
 def test_a_layer_loses_the_segments_name_only() -> None:
