@@ -66,6 +66,16 @@ class BankedDram:
             turnarounds=channel.turnarounds * channels,
         )
 
+    def average_duration_ps(self, service: DramService) -> float:
+        """Duration of a service with its share of refresh, however short it was."""
+        busy_ps = service.duration_ps - self._refreshes_charged_ps(service)
+        if not self._busy_ps:
+            return busy_ps
+        return busy_ps * (self._busy_ps + self._refresh_ps) / self._busy_ps
+
+    def _refreshes_charged_ps(self, service: DramService) -> int:
+        return service.refreshes // self._device.organisation.channels * self._refresh_ps
+
     def bus_bytes(self, transfer: Transfer) -> int:
         """Bytes that cross the bus for a transfer: whole bursts."""
         return self._bursts(transfer) * self._device.organisation.burst_bytes

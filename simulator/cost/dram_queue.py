@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 
 from simulator.cost.dram_address import Region
 
-
 LONG_AGO_PS = -(10**6)
 
 
