@@ -50,6 +50,7 @@ def error_of(capsys, *arguments: str) -> str:
 )
 def test_refused(tmp_path, capsys, options, said):
     assert said in error_of(capsys, *TINY, "--out", str(tmp_path / "b"), *options)
+    assert not (tmp_path / "b" / "dense_training.pt").exists() or "max_params" in said
 
 
 def test_a_folder_with_another_build_is_not_overwritten(built, options, tmp_path, capsys):

@@ -9,17 +9,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
+import torch
 from torch import nn
 
 from simulator.errors import WorkloadError
 from simulator.ir import Workload
 from simulator.program_file import routes_to_json, workload_to_json
 from workloads.building.figures_of_merit import dense_figures, tree_figures
+from workloads.building.networks import make_network
 from workloads.building.provenance import provenance
 from workloads.building.request import BuildRequest
 from workloads.building.stages import DenseStage, Setting, TreeStage, dense_stage, tree_stage
 from workloads.data.dataset import Dataset
 from workloads.data.registry import load_dataset
+from workloads.sigma_branch.adapters import adapter_for
+from workloads.sigma_branch.grow import TreeBuilder
 from workloads.sigma_branch.tracing import Origin, tree_workload
 from workloads.sigma_branch.tree_file import save_tree
 from workloads.training.checkpoint import save_checkpoint, write_atomically
@@ -54,6 +58,7 @@ def build(request: BuildRequest, resume: bool, stream: TextIO) -> dict[str, Any]
     started_s = time.perf_counter()
     dataset = load_dataset(request.data, request.path, request.data_seed, request.size)
     compute = choose_compute(request.device)
+    _check_tree(request, dataset)
     _claim(request, resume)
     setting = Setting(dataset, request.training(), request.seed, compute, TerminalProgress(stream))
     out = request.out
@@ -87,6 +92,14 @@ def build(request: BuildRequest, resume: bool, stream: TextIO) -> dict[str, Any]
     _write_json(out / "metrics.json", metrics)
     _write_times(out, time.perf_counter() - started_s)
     return metrics
+
+
+def _check_tree(request: BuildRequest, dataset: Dataset) -> None:
+    """Refuse a tree that the network cannot carry now, not after hours of dense training."""
+    with torch.device("meta"):
+        adapter = adapter_for(make_network(request.model, dataset, request.seed))
+        config = request.distribution()
+        TreeBuilder(adapter, config.rule.depth, config.fractions)
 
 
 def _claim(request: BuildRequest, resume: bool) -> None:
