@@ -53,7 +53,7 @@ def balance(shares: tuple[float, ...]) -> float:
     """Entropy of a distribution over its maximum (arXiv 2606.09924, table VI)."""
     if len(shares) < 2:
         return 1.0
-    return -sum(p * log(p) for p in shares if p > 0.0) / log(len(shares))
+    return sum(p * -log(p) for p in shares if p > 0.0) / log(len(shares)) + 0.0
 
 
 def evaluate_hard(
