@@ -133,7 +133,7 @@ RECIPES: dict[str, Recipe] = {
         _SHAPES_SMALL,
         _SOLIDS_SMALL,
         replace(_SHAPES_SMALL, name="shapes", dense_epochs=10, finetune_epochs=5),
-        replace(_SOLIDS_SMALL, name="solids", dense_epochs=20, finetune_epochs=10),
+        replace(_SOLIDS_SMALL, name="solids", dense_epochs=10, finetune_epochs=5),
         replace(_SHAPES_SMALL, name="digits", dense_epochs=15, finetune_epochs=8),
         # For a GPU: the paper's recipe, shortened to a set of 20,000 images.
         replace(_CIFAR100, name="shapes_gpu", dense_epochs=60, finetune_epochs=30),
