@@ -74,6 +74,7 @@ Bits = Annotated[int, _whole(1, 64)]
 class PeArray(Part):
     """The multiply-accumulate array: rows x cols PEs, one MAC per PE and cycle.
 
+    A dot_product array may have `parallel_pixels` such planes, each on its own output pixel.
     That rate holds for operands of `native_bits`. `rate_at_N_bits` is the multiple of it that
     N-bit operands reach. A width that is not listed is padded to the next listed one above it;
     beyond the widest, a MAC takes as many passes as the widths' ratio says.
@@ -84,6 +85,8 @@ class PeArray(Part):
     dataflow: Dataflow
     clock_hz: Annotated[int, _whole(10**6, 10**11)]
     parallel_groups: Annotated[int, _whole(1, 4096)] = 1
+    pass_setup_cycles: Annotated[int, _whole(0, 2**20)] = 0
+    parallel_pixels: Annotated[int, _whole(1, 4096)] = 1
     native_bits: Bits = 8
     rate_at_4_bits: Rate | None = None
     rate_at_8_bits: Rate | None = None
@@ -93,7 +96,16 @@ class PeArray(Part):
     @property
     def pes(self) -> int:
         """Processing elements, which is also the peak MACs per cycle."""
-        return self.rows * self.cols
+        return self.rows * self.cols * self.parallel_pixels
+
+    @model_validator(mode="after")
+    def _pixels_of_a_dot_product(self) -> Self:
+        if self.parallel_pixels > 1 and self.dataflow is not Dataflow.DOT_PRODUCT:
+            raise ValueError(
+                f"parallel_pixels: {self.parallel_pixels}: only a dot_product array works on "
+                "several output pixels at once"
+            )
+        return self
 
     def mac_rate(self, weight_bits: int, activation_bits: int) -> Fraction:
         """MACs per PE and cycle; activations count where they are wider than native ones."""
@@ -191,7 +203,8 @@ class Toolchain(Part):
     inference by `inference_setup_ns` of invocation by the host. A tile has at most
     `tile_pixels` output pixels. Without `keeps_streamed_weights` no buffer holds a weight that
     is not pinned: it is fetched anew for every tile of output rows. At most
-    `weight_capacity_kib` of the scratchpad hold pinned weights. Output values leave the device
+    `weight_capacity_kib` of the scratchpad hold pinned weights. Without `overlaps_transfers`
+    nothing is loaded for a tile before the one before it is done. Output values leave the device
     `output_bits` wide.
     """
 
@@ -199,6 +212,7 @@ class Toolchain(Part):
     inference_setup_ns: Annotated[float, _real(0, 1e9)] = 0.0
     tile_pixels: Annotated[int, _whole(1, 2**30)] | None = None
     keeps_streamed_weights: bool = True
+    overlaps_transfers: bool = True
     weight_capacity_kib: Annotated[int, _whole(1, 2**22)] | None = None
     output_bits: Bits | None = None
 

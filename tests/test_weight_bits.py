@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from simulator.__main__ import main
-from simulator.cost.compute import ComputeSide, ScratchpadTraffic, TileShape, tile_cycles
+from simulator.cost.compute import (
+    ComputeSide,
+    ScratchpadTraffic,
+    TileShape,
+    pe_cycles,
+    tile_cycles,
+)
 from simulator.counts import count_program
 from simulator.errors import UserError
 from simulator.fast.recurrence import replay
@@ -151,3 +157,12 @@ def test_bits_on_the_command_line(capsys):
     assert main(["compare", "--workloads", pair, *words]) == 0
     compared = json.loads(capsys.readouterr().out)
     assert compared["runs"][1]["weight_read_bytes"] == narrow["weight_read_bytes"]
+
+
+def test_parallel_pixels_divide_the_pixels():
+    # 7 pixels on 4 planes take two turns; 3 x 3 taps, 64 channels on 8 rows, 16 into 8 columns:
+    # 2 x 9 x 8 x 2 = 288 cycles.
+    array = PeArray(rows=8, cols=8, dataflow="dot_product", clock_hz=10**9, parallel_pixels=4)
+    assert int(pe_cycles(array, TileShape(k=16, c=64, m=7, r=3, s=3))) == 288
+    with pytest.raises(ValueError, match="parallel_pixels"):
+        PeArray(rows=8, cols=8, dataflow="ideal", clock_hz=10**9, parallel_pixels=4)

@@ -45,7 +45,9 @@ def pe_cycles(array: PeArray, tile: TileShape) -> Any:
     SCALE-Sim's total plus one (arXiv 1811.02883). A dot_product array takes one cycle per pixel,
     filter tap, R input channels and C output channels; with c <= R it packs the s taps of a
     filter row along the channel axis, as NVDLA does for image input. `parallel_groups` channel
-    groups run side by side on it as far as their output channels fit its columns.
+    groups run side by side on it as far as their output channels fit its columns, and
+    `parallel_pixels` output pixels at once. Where weights serve more than one pixel, switching
+    to the next R x C of them takes `pass_setup_cycles`.
     """
     rows, cols = array.rows, array.cols
     reduction = tile.c * tile.r * tile.s
@@ -63,9 +65,10 @@ def pe_cycles(array: PeArray, tile: TileShape) -> Any:
         packed = tile.r * ceil_div(tile.s * tile.c, rows)
         plain = tile.r * tile.s * ceil_div(tile.c, rows)
         abreast = np.clip(cols // k_per_group, 1, array.parallel_groups)
+        switching = np.where(np.greater(tile.m, 1), array.pass_setup_cycles, 0)
         return (
             ceil_div(tile.groups, abreast)
-            * tile.m
+            * (ceil_div(tile.m, array.parallel_pixels) + switching)
             * ceil_div(k_per_group, cols)
             * np.where(np.less_equal(tile.c, rows), packed, plain)
         )
