@@ -46,3 +46,14 @@ def test_a_folder_without_a_file_is_named(built, tmp_path, capsys, missing):
     (copy / missing).unlink()
     assert run("--workload", str(copy)) == 2
     assert str(copy / missing) in capsys.readouterr().err
+
+
+def test_a_folder_never_hides_a_shipped_workload(built, tmp_path, monkeypatch, capsys):
+    shutil.copytree(built, tmp_path / "sigmab_pointnet2")
+    shutil.copytree(built, tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    for name, is_built in (("sigmab_pointnet2", False), ("mine", True)):
+        assert run("--workload", name, "--inferences", "2", "--json") == 0
+        captured = capsys.readouterr()
+        assert ("routes from" in captured.err) is is_built
+        assert json.loads(captured.out)["workload"].startswith("sigmab_")
