@@ -49,6 +49,14 @@ def test_two_bursts_of_a_closed_row() -> None:
     assert clocks([Transfer(0, 64)]) == [29 + 8 + 8]
 
 
+def test_data_is_complete_one_latency_after_the_occupancy() -> None:
+    # activate 0, read 29, data from 29 + CL 28 = 57 to 65; a write's data ends at 29 + CWL 14 + 8
+    dram = BankedDram(without_refresh(LPDDR4))
+    assert dram.sequential_occupancy_ps(32) + dram.read_latency_ps == 65 * TCK_PS
+    written = dram.service([Transfer(0, 32, is_write=True)])
+    assert written.duration_ps + dram.write_latency_ps == 51 * TCK_PS
+
+
 def test_two_rows_of_one_bank_wait_for_the_row_cycle() -> None:
     # activate 0, read 29; precharge at max(tRAS 68, 29 + tRTP 12) = 68, activate 68 + tRP 29 = 97
     # (= tRC), read 97 + 29 = 126, bus free at 134

@@ -19,8 +19,8 @@ class BankedDram:
     Channels run in lockstep on even shares of every extent. Refresh closes all rows every tREFI:
     it takes tRFC, the precharge before and one activate after, and stretches the schedule by as
     much. The memory is never idle between transfers: a refresh that an idle memory would hide is
-    charged all the same. Times are those of the command and data bus; the read latency (`cl` and
-    the burst, and the controller's own) comes on top of the last transfer.
+    charged all the same. A transfer's occupancy ends when the next column command may be issued;
+    its data is complete one latency (CL or CWL, and the controller's own) later.
     """
 
     def __init__(self, device: DramDevice, controller: DramController | None = None) -> None:
@@ -30,8 +30,11 @@ class BankedDram:
         self._map = AddressMap(organisation, self._controller.mapping)
         self._refresh_ps = (timing.rp + timing.rfc + timing.rcd) * timing.tck_ps
         self._busy_ps = timing.refi * timing.tck_ps - self._refresh_ps if timing.refi else 0
-        self.read_latency_ps = timing.read_data * timing.tck_ps + self._controller.extra_latency_ps
-        self.write_latency_ps = (timing.cwl + timing.burst) * timing.tck_ps
+        data_clocks = timing.burst - timing.ccd_short
+        self.read_latency_ps = (
+            timing.cl + data_clocks
+        ) * timing.tck_ps + self._controller.extra_latency_ps
+        self.write_latency_ps = (timing.cwl + data_clocks) * timing.tck_ps
         self.sequential_occupancy_ps = lru_cache(maxsize=4096)(self._sequential_occupancy_ps)
 
     def service(self, transfers: Sequence[Transfer]) -> DramService:

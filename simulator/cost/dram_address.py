@@ -38,6 +38,18 @@ class Region:
         """How many of the region's bursts first..end-1 lie in bank `bank` + offset."""
         return self._below(end, offset) - self._below(first, offset)
 
+    def spread(self, first: int, count: int) -> Iterator[tuple[int, int]]:
+        """(offset, bursts) of every bank that bursts first..first+count-1 touch."""
+        run, width = self.run, self.width
+        piece = first // run
+        pieces = (first + count - 1) // run - piece + 1
+        if pieces == 1:
+            yield piece % width, count
+            return
+        start = piece % width
+        for offset in range(start, start + min(pieces, width)):
+            yield offset % width, self.in_bank(offset % width, first, first + count)
+
     def _below(self, burst: int, offset: int) -> int:
         turns, rest = divmod(burst, self.run * self.width)
         return turns * self.run + min(max(rest - offset * self.run, 0), self.run)

@@ -23,7 +23,7 @@ class Channel:
     """The state of one channel between transfers, and the rules by which groups are served.
 
     Attributes:
-        finish_ps: per transfer, when its last burst has left the data bus (refresh aside).
+        finish_ps: per transfer, when the column command after its last may follow (refresh aside).
         activates: per transfer, the rows that were opened for it.
         turnarounds: changes between reading and writing.
     """

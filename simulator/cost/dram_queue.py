@@ -57,10 +57,8 @@ class Queue:
         if region.width == 1:
             self._join(transfer, (region.bank, region.row), count, first_ps, last_ps)
             return
-        for offset in range(region.width):
-            n = region.in_bank(offset, first, first + count)
-            if n:
-                self._join(transfer, (region.bank + offset, region.row), n, first_ps, last_ps)
+        for offset, n in region.spread(first, count):
+            self._join(transfer, (region.bank + offset, region.row), n, first_ps, last_ps)
 
     def visible(self) -> Iterable[Group]:
         """Groups the scheduler may choose from, oldest first."""

@@ -79,8 +79,8 @@ class TransferMemory(Protocol):
 
     @property
     def read_latency_ps(self) -> int:
-        """Time from the last column command of a read to its data lying in the scratchpad."""
+        """Time from the end of a read's occupancy to its data lying in the scratchpad."""
 
     @property
     def write_latency_ps(self) -> int:
-        """Time from a write's last burst to its acknowledgement."""
+        """Time from the end of a write's occupancy to its data lying in the memory."""

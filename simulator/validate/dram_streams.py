@@ -30,7 +30,7 @@ def stream(line: Mapping[str, str], organisation: DramOrganisation) -> list[Tran
     if pattern.startswith(("two_streams", "read_write")):
         return _two_streams(line, organisation)
     block = int(line["block_bytes"] or LINE_BYTES)
-    count = min(total // block, MOST_TRANSFERS, max(2 * LEAST_BLOCKS, 2 * MOST_BYTES // block))
+    count = min(total // block, MOST_TRANSFERS, max(2 * LEAST_BLOCKS, MOST_BYTES // block))
     lap_bytes = organisation.banks * organisation.row_bytes
     if pattern == "random_rows_one_bank":
         step, places = lap_bytes, ROWS
@@ -48,7 +48,7 @@ def _two_streams(line: Mapping[str, str], organisation: DramOrganisation) -> lis
     count = min(
         int(line["bytes"]) // granule // 2,
         MOST_TRANSFERS // 2,
-        max(LEAST_BLOCKS, 2 * MOST_BYTES // granule),
+        max(LEAST_BLOCKS, MOST_BYTES // granule),
     )
     offset = organisation.banks * organisation.row_bytes * ROWS // 2
     if line["pattern"].endswith("diff_bank"):

@@ -2,6 +2,8 @@
 
 import pytest
 
+from simulator.spec import AcceleratorSpec
+from simulator.validate.case import run_case
 from simulator.validate.dram_patterns import (
     CASE,
     MECHANISMS,
@@ -61,6 +63,15 @@ def test_reads_in_flight_hold_where_nothing_was_fitted(comparison) -> None:
     assert len(errors) == 81
     assert errors[len(errors) // 2] <= 0.02
     assert errors[-9] <= 0.10
+
+
+def test_the_case_stays_in_its_bands() -> None:
+    def no_specs(name: str, overrides: object) -> AcceleratorSpec:
+        raise AssertionError("this case needs no shipped spec")
+
+    outcome = run_case(CASE, no_specs)
+    assert len(outcome.rows) == 754 + 2 * len(REACHED)
+    assert outcome.broken() == ()
 
 
 def test_bands_of_the_case_are_those_that_rows_name() -> None:
