@@ -105,7 +105,7 @@ def test_a_killed_process_is_resumed_to_the_same_bytes(
     script = tmp_path / "child.py"
     script.write_text(CHILD.format(root=str(ROOT), here=str(Path(__file__).parent), path=str(path)))
     child = subprocess.Popen([sys.executable, str(script)])
-    deadline_s = time.monotonic() + 60
+    deadline_s = time.monotonic() + 300
     while not path.exists() and child.poll() is None and time.monotonic() < deadline_s:
         time.sleep(0.01)
     # Between checkpoints: a step of the child takes 0.2 s, a checkpoint is due every third.
