@@ -30,13 +30,13 @@ SIMULATOR_ORDER = (
     {"engine", "fast"},
     {"compile"},
     {"simulation"},
-    {"result_file", "comparison"},
+    {"result_file", "comparison", "sensitivity"},
     {"study", "validate"},
     {"cli"},
     {"__main__"},
 )
 RANK = {part: rank for rank, parts in enumerate(SIMULATOR_ORDER) for part in parts}
-OPEN_TO_WORKLOADS = {"counts", "errors", "ir", "program_file", "units", "validation"}
+OPEN_TO_WORKLOADS = {"counts", "errors", "ir", "program_file", "units", "validation", "version"}
 OWNERS = {
     "simpy": ("simulator.engine",),
     "torch": ("workloads",),
