@@ -14,6 +14,7 @@ from matplotlib.text import Text
 
 from reports import figures
 from reports.compare import draw_comparison
+from reports.energy import draw_energy
 from reports.figures import RUN_FIGURES, TRACE_FILE, write_compare_figure, write_run_figures
 from reports.sheet import DPI, LABEL_PT, Sheet, png_bytes
 from simulator.errors import UserError
@@ -41,6 +42,11 @@ def drawn(draw: Callable[[RunResult], Sheet], name: str) -> Sheet:
 
     png_bytes(keep)
     return sheets[0]
+
+
+@cache
+def tree_png(draw: Callable[[RunResult], Sheet]) -> bytes:
+    return png_bytes(partial(draw, run_named("tree")))
 
 
 def labels_beyond_their_axis(figure: Figure) -> Iterator[Text]:
@@ -79,7 +85,7 @@ def test_a_run_gives_four_pictures_and_a_trace(tmp_path: Path) -> None:
 
 def test_equal_runs_give_equal_bytes_whatever_the_users_settings() -> None:
     for draw in RUN_FIGURES.values():
-        first = png_bytes(partial(draw, run_named("tree")))
+        first = tree_png(draw)
         with mpl.rc_context({"font.size": 20, "axes.grid": True, "text.parse_math": True}):
             assert png_bytes(partial(draw, run_named("tree"))) == first
             assert mpl.rcParams["font.size"] == 20
@@ -99,7 +105,7 @@ def test_another_process_draws_the_same_bytes(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "set()"
     for name, draw in RUN_FIGURES.items():
-        assert (tmp_path / name).read_bytes() == png_bytes(partial(draw, run_named("tree")))
+        assert (tmp_path / name).read_bytes() == tree_png(draw)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -127,11 +133,11 @@ def test_every_text_is_legible_and_inside_the_sheet(
 def test_every_sheet_names_workload_or_regime_and_hardware(
     draw: Callable[[RunResult], Sheet],
 ) -> None:
-    sheet = drawn(draw, "sigmab")
+    sheet = drawn(draw, "tree")
     caption = sheet.caption
     if draw is not draw_all:
-        assert "sigmab_pointnet2, on_demand, route 0-1 (2 of 3 inferences)" in caption
-        assert "edge_npu: 16 × 16 PEs at 1 GHz, 512 KiB scratchpad" in caption
+        assert "tree, on_demand, route 1 (2 of 3 inferences)" in caption
+        assert "edge_npu: 16 × 16 PEs at 1 GHz, 8 KiB scratchpad" in caption
     labelled = [axes for axes in sheet.figure.axes if axes.get_xlabel()]
     assert labelled
     assert all("(" in axes.get_xlabel() for axes in labelled), "an axis without a unit"
@@ -144,8 +150,11 @@ def test_comparison_of_two_runs_is_written(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["compare.png"]
 
 
-def test_a_missing_folder_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"nowhere/layers\.png: cannot be written: No such file"):
+def test_a_missing_folder_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "RUN_FIGURES", {"energy.png": draw_energy})
+    with pytest.raises(UserError, match=r"nowhere/energy\.png: cannot be written: No such file"):
         write_run_figures(run_named("tree"), tmp_path / "nowhere")
 
 
@@ -162,7 +171,7 @@ def test_nothing_is_written_when_a_picture_fails(
     def fail(run: RunResult) -> Sheet:
         raise ArithmeticError(run.workload.name)
 
-    monkeypatch.setitem(figures.RUN_FIGURES, "timeline.png", fail)
+    monkeypatch.setattr(figures, "RUN_FIGURES", {"energy.png": draw_energy, "last.png": fail})
     with pytest.raises(ArithmeticError):
         write_run_figures(run_named("tree"), tmp_path)
     assert list(tmp_path.iterdir()) == []
