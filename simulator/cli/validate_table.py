@@ -103,8 +103,12 @@ def _print_band(console: Console, outcome: Outcome, band: Band) -> None:
         return
     outside = sum(is_broken(row, band) for row in rows)
     errors = [abs(row.error_fraction) for row in rows]
+    target = ""
+    if band.target_fraction is not None:
+        met = sum(error <= band.target_fraction for error in errors)
+        target = f"; target ±{100 * band.target_fraction:g} %, met by {met}"
     console.print(
         f"  {band.name} ({_limit(band)}): {len(rows) - outside} of {len(rows)} within, largest "
-        f"{100 * max(errors):.2f} %; {escape(band.reason)}",
+        f"{100 * max(errors):.2f} %{target}; {escape(band.reason)}",
         soft_wrap=True,
     )

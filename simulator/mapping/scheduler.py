@@ -59,6 +59,7 @@ class Scheduler:
         """Order the tiles and transfers of one route through a plan."""
         groups = tuple(plan.groups[group.name] for group in path)
         builder = _Builder(plan, groups, tuple(self.tiled(g) for g in groups), fetch)
+        builder.overlaps = self._spec.toolchain.overlaps_transfers
         builder.place_stores()
         builder.place_loads()
         return builder.finish(self._spec, self._dram)
@@ -89,6 +90,7 @@ class _Builder:
         ]
         self.fixed: NDArray[np.int64] = np.array(base, dtype=np.int64)
         self.used = self.fixed.copy()
+        self.overlaps = True
         self.store_wait: dict[int, int] = {}
         self.drains: dict[int, int] = {}
         self.loads: list[_PlacedLoad] = []
@@ -141,7 +143,7 @@ class _Builder:
                     )
                     release = self._release(load, i, earliest)
                     if release > earliest:
-                        cause = ReleaseCause.SPACE
+                        cause = ReleaseCause.SPACE if self.overlaps else ReleaseCause.DATA
                     previous[load.kind] = (release, cause)
                     after = max(stored, self.drains.get(release, NONE))
                     self.loads.append(_PlacedLoad(load, i, release, cause, after))
@@ -174,8 +176,8 @@ class _Builder:
     def _release(self, load: Load, tile: int, earliest: int) -> int:
         """Walk back from the tile that needs the load to the last one without room for it."""
         used, room = self.used, self.plan.knobs.budget_bytes - load.n_bytes
-        release = earliest
-        if earliest + 1 < tile:
+        release = earliest if self.overlaps else max(earliest, tile - 1)
+        if release + 1 < tile:
             if used[tile - 1] > room:
                 release = tile - 1
             else:

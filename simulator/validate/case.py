@@ -28,11 +28,13 @@ class Band:
         limit_fraction: the largest error allowed, of the reference; 0 asks for equality; None
             makes the rows information.
         reason: why this much and not less.
+        target_fraction: what was asked for, where the limit is wider.
     """
 
     name: str
     limit_fraction: float | None
     reason: str
+    target_fraction: float | None = None
 
 
 @dataclass(frozen=True)

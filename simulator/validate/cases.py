@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from simulator.validate import scalesim
+from simulator.validate import edge_tpu, scalesim
 from simulator.validate.case import Case
 
-CASES: tuple[Case, ...] = (scalesim.CASE,)
+CASES: tuple[Case, ...] = (
+    scalesim.CASE,
+    edge_tpu.FC_CASE,
+    edge_tpu.CONV_CASE,
+    edge_tpu.PRUNING_CASE,
+    edge_tpu.CORAL_CASE,
+)
