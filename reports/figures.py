@@ -16,8 +16,10 @@ from reports.latency import draw_layers
 from reports.roofline import draw_roofline
 from reports.sheet import Sheet, png_bytes
 from reports.timeline import draw_timeline
+from reports.tornado import draw_tornado
 from reports.trace_events import trace_json
 from reports.validation import write_validation_figures
+from simulator.sensitivity import Sensitivity
 from simulator.simulation import RunResult
 
 __all__ = ["write_compare_figure", "write_run_figures", "write_validation_figures"]
@@ -53,3 +55,12 @@ def write_compare_figure(runs: Sequence[RunResult], path: Path) -> None:
         UserError: the path cannot be written.
     """
     write_whole(path, png_bytes(partial(draw_comparison, runs)))
+
+
+def write_tornado_figure(found: Sensitivity, path: Path) -> None:
+    """Draw what each constant does to energy and latency over its range into one PNG file.
+
+    Raises:
+        UserError: the path cannot be written.
+    """
+    write_whole(path, png_bytes(partial(draw_tornado, found)))

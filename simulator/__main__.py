@@ -18,6 +18,7 @@ from simulator.version import __version__
 COMMANDS = {
     "run": "replay a workload on an accelerator and say what it costs and why",
     "compare": "put several workloads side by side on one accelerator",
+    "sensitivity": "show which constants energy and latency hang on",
     "describe": "count a workload's parameters, MACs and weight bytes",
     "build": "train a network, rebuild it as a tree, fine-tune it and keep its real routes",
     "study": "answer one question with many runs",
