@@ -11,6 +11,7 @@ from simulator.cost.dram_channel import Channel
 from simulator.cost.dram_presets import DramDevice
 from simulator.cost.dram_service import DramService, TransferService
 from simulator.cost.dram_timing import DramController
+from simulator.units import ceil_div
 
 
 class BankedDram:
@@ -30,11 +31,10 @@ class BankedDram:
         self._map = AddressMap(organisation, self._controller.mapping)
         self._refresh_ps = (timing.rp + timing.rfc + timing.rcd) * timing.tck_ps
         self._busy_ps = timing.refi * timing.tck_ps - self._refresh_ps if timing.refi else 0
-        data_clocks = timing.burst - timing.ccd_short
-        self.read_latency_ps = (
-            timing.cl + data_clocks
-        ) * timing.tck_ps + self._controller.extra_latency_ps
-        self.write_latency_ps = (timing.cwl + data_clocks) * timing.tck_ps
+        tail_ps = (timing.burst - timing.ccd_short) * timing.tck_ps
+        extra_ps = self._controller.extra_latency_ps
+        self.read_latency_ps = timing.cl * timing.tck_ps + tail_ps + extra_ps
+        self.write_latency_ps = timing.cwl * timing.tck_ps + tail_ps
         self.sequential_occupancy_ps = lru_cache(maxsize=4096)(self._sequential_occupancy_ps)
 
     def service(self, transfers: Sequence[Transfer]) -> DramService:
@@ -47,19 +47,21 @@ class BankedDram:
         finish_ps = list(
             accumulate((channel.finish_ps.get(i, 0) for i in range(len(transfers))), max)
         )
-        free_ps = [0, *(self._with_refresh(time_ps) for time_ps in finish_ps)]
         channels = self._device.organisation.channels
         served = []
         for index, (transfer, (before_ps, after_ps)) in enumerate(
-            zip(transfers, pairwise(free_ps), strict=True)
+            zip(transfers, pairwise([0, *finish_ps]), strict=True)
         ):
             bursts = self._bursts(transfer)
+            refreshes = self._refreshes(after_ps) - self._refreshes(before_ps)
+            activates = channel.activates.get(index, 0) + refreshes
             served.append(
                 TransferService(
-                    occupancy_ps=after_ps - before_ps,
+                    occupancy_ps=after_ps - before_ps + refreshes * self._refresh_ps,
                     read_bursts=0 if transfer.is_write else bursts,
                     write_bursts=bursts if transfer.is_write else 0,
-                    activates=min(bursts, channel.activates.get(index, 0) * channels),
+                    # the busiest channel stands for all, but no burst needs two activates
+                    activates=min(bursts, activates * channels),
                 )
             )
         return DramService(
@@ -68,6 +70,13 @@ class BankedDram:
             refreshes=self._refreshes(finish_ps[-1]) * channels if finish_ps else 0,
             turnarounds=channel.turnarounds * channels,
         )
+
+    def refreshes_in(self, duration_ps: int) -> int:
+        """Refreshes of all channels over a time, the memory being busy or idle."""
+        timing = self._device.timing
+        if not timing.refi:
+            return 0
+        return duration_ps // (timing.refi * timing.tck_ps) * self._device.organisation.channels
 
     def average_duration_ps(self, service: DramService) -> float:
         """Duration of a service with its share of refresh, however short it was."""
@@ -96,16 +105,10 @@ class BankedDram:
     def _bursts(self, transfer: Transfer) -> int:
         size = self._device.organisation.burst_bytes
         if transfer.stride_bytes % size == 0:
-            first, last = (
-                transfer.address // size,
-                -(-(transfer.address + transfer.n_bytes) // size),
-            )
-            return (last - first) * transfer.pieces
+            end = ceil_div(transfer.address + transfer.n_bytes, size)
+            return (end - transfer.address // size) * transfer.pieces
         starts = (transfer.address + i * transfer.stride_bytes for i in range(transfer.pieces))
-        return sum(-(-(start + transfer.n_bytes) // size) - start // size for start in starts)
+        return sum(ceil_div(start + transfer.n_bytes, size) - start // size for start in starts)
 
     def _refreshes(self, time_ps: int) -> int:
         return time_ps // self._busy_ps if self._busy_ps else 0
-
-    def _with_refresh(self, time_ps: int) -> int:
-        return time_ps + self._refreshes(time_ps) * self._refresh_ps

@@ -55,6 +55,21 @@ class Region:
         return turns * self.run + min(max(rest - offset * self.run, 0), self.run)
 
 
+@dataclass(frozen=True, slots=True)
+class RegionShape:
+    """How a mapping cuts addresses: see `Region`; `bursts` in each, `bank_sets` in a lap."""
+
+    width: int
+    run: int
+    bursts: int
+    bank_sets: int
+
+    @property
+    def lap_bursts(self) -> int:
+        """Bursts in one row of every bank."""
+        return self.bursts * self.bank_sets
+
+
 class Extent:
     """A walk over the regions of a contiguous extent, which can jump whole laps of all banks."""
 
@@ -83,21 +98,6 @@ class Extent:
         laps = self.laps_left(region) - 1
         self._first += laps * self._shape.lap_bursts
         return laps
-
-
-@dataclass(frozen=True, slots=True)
-class RegionShape:
-    """How a mapping cuts addresses: see `Region`; `bursts` in each, `bank_sets` in a lap."""
-
-    width: int
-    run: int
-    bursts: int
-    bank_sets: int
-
-    @property
-    def lap_bursts(self) -> int:
-        """Bursts in one row of every bank."""
-        return self.bursts * self.bank_sets
 
 
 class AddressMap:

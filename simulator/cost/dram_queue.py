@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from simulator.cost.dram_address import Region
 
-LONG_AGO_PS = -(10**6)
+LONG_FREE_PS = -(10**6)
 
 
 class Group:
@@ -71,7 +71,7 @@ class Queue:
             for g in self.groups.values()
         )
         free = tuple(
-            (max(start_ps - time_ps, LONG_AGO_PS), step_ps, n)
+            (max(start_ps - time_ps, LONG_FREE_PS), step_ps, n)
             for start_ps, step_ps, n in self._free
         )
         return groups, free

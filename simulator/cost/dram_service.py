@@ -15,7 +15,8 @@ class TransferService:
     """One transfer: how long the memory was taken by it, and its commands over all channels.
 
     `occupancy_ps` is how much later the memory is free than after the transfer before it; 0 for
-    a transfer that was overtaken or merged into earlier work.
+    a transfer that was overtaken or merged into earlier work. Activates include one for every
+    refresh that closed its row.
     """
 
     occupancy_ps: int
