@@ -140,8 +140,8 @@ class Sequencer(Part):
 class Scratchpad(Part):
     """Software-managed on-chip SRAM: `banks` banks of equal size, each `ports` wide open.
 
-    A port of a bank moves `bank_bytes_per_cycle` per PE clock cycle. With one port the DMA's
-    peak rate is taken from what the PE array can read; with two or more it is not.
+    A port of a bank moves `bank_bytes_per_cycle` per PE clock cycle. With one port, the bank that
+    the DMA is at is lost to the PE array; with two or more it is not.
     """
 
     capacity_kib: Annotated[int, _whole(1, 2**22)]
@@ -290,8 +290,8 @@ class AcceleratorSpec(Part):
                 )
         if self.compute_bytes_per_cycle < 1:
             raise ValueError(
-                "scratchpad.ports: the DRAM's peak rate takes the only port's whole bandwidth; "
-                "more banks, wider banks or a second port are needed"
+                "scratchpad.ports: the DMA takes the only port of the only bank; "
+                "more banks or a second port are needed"
             )
         return self
 
@@ -321,10 +321,9 @@ class AcceleratorSpec(Part):
     def compute_bytes_per_cycle(self) -> int:
         """Scratchpad bytes per PE cycle left for the PE array, see `Scratchpad`."""
         pad = self.scratchpad
-        peak = pad.banks * pad.ports * pad.bank_bytes_per_cycle
         if pad.ports > 1:
-            return peak
-        return peak - -(-self.dram.peak_bytes_per_s // self.pe_array.clock_hz)
+            return pad.banks * pad.ports * pad.bank_bytes_per_cycle
+        return (pad.banks - 1) * pad.bank_bytes_per_cycle
 
     @cached_property
     def descriptor_latency_ps(self) -> int:
