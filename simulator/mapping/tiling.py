@@ -217,8 +217,7 @@ def _mac_candidates(shape: GroupShape, compute: ComputeSide, rules: Toolchain) -
     psums = PartialSums(reads=split, writes=split, outputs=1 / n_c)
     traffic = scratchpad_traffic(compute, blocked, psums)
     cycles = tiles * tile_cycles(compute, blocked, traffic)
-    rows_needed = min(shape.ifmap_rows, d.p * d.r)
-    sweep_bytes = shape.ifmap_bytes * rows_needed // shape.ifmap_rows
+    sweep_bytes = shape.ifmap_bytes * _least_rows(shape) // shape.ifmap_rows
     least = (
         shape.weight_bytes * weight_loads // (n_k * n_c)
         + sweep_bytes * (ifmap_loads // (n_p * n_c))
@@ -231,6 +230,14 @@ def _mac_candidates(shape: GroupShape, compute: ComputeSide, rules: Toolchain) -
         for row, size, low in zip(grid, buffers, least, strict=True)
     )
     return Candidates(tilings, buffers, dram_bytes, cycles, tiles, transfers)
+
+
+def _least_rows(shape: GroupShape) -> int:
+    """Input rows that any sweep over all output rows reads: strides may leave some out."""
+    d = shape.dims
+    if d.r < d.stride[0]:
+        return min(shape.ifmap_rows, d.p)
+    return min(shape.ifmap_rows, (d.p - 1) * d.stride[0] + d.r)
 
 
 def _vector_candidates(shape: GroupShape) -> Candidates:
