@@ -226,10 +226,10 @@ def _walk_back(
 
 
 def _overwritten(group: LayerGroup, live_after: frozenset[str]) -> Tensor | None:
-    candidates = group.operands
-    if group.main.op in ELEMENTWISE_OPS:
-        candidates = group.inputs
-    for tensor in candidates:
-        if tensor.name not in live_after and tensor.elements == group.ofmap.elements:
+    """An input that dies here and is read element by element as the ofmap is written."""
+    reread = {t.name for t in group.main.ifmaps if group.main.op not in ELEMENTWISE_OPS}
+    for tensor in group.inputs:
+        same = tensor.elements == group.ofmap.elements and tensor.kind is group.ofmap.kind
+        if same and tensor.name not in live_after | reread:
             return tensor
     return None
