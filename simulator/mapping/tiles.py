@@ -18,6 +18,7 @@ from simulator.cost.compute import (
 from simulator.cost.energy import EventCounts
 from simulator.ir import MAC_OPS
 from simulator.mapping.plan import GroupPlan
+from simulator.mapping.residency import tensor_bytes
 from simulator.mapping.tiling import LoopOrder
 from simulator.spec import AcceleratorSpec
 from simulator.units import bits_to_bytes, ceil_div
@@ -233,9 +234,8 @@ def _tile_vector_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
             if n_bytes:
                 tile.loads.append(Load(kind, n_bytes, 0))
         tiles.append(tile)
-    bits = spec.precision.activation_bits
-    reads = sum(bits_to_bytes(t.elements, bits) for t in plan.group.main.ifmaps)
-    writes = bits_to_bytes(plan.group.ofmap.elements, bits)
+    reads = sum(tensor_bytes(t, spec) for t in plan.group.main.ifmaps)
+    writes = tensor_bytes(plan.group.ofmap, spec)
     return _tiled(plan, tiles, 0, reads + shape.weight_bytes, writes, spec)
 
 
@@ -243,9 +243,7 @@ def _tiled(
     plan: GroupPlan, tiles: list[Tile], psum: int, reads: int, writes: int, spec: AcceleratorSpec
 ) -> TiledGroup:
     """Adds what the epilogue reads; the DMA's side is counted from its commands."""
-    epilogue = sum(
-        bits_to_bytes(t.elements, spec.precision.activation_bits) for t in plan.group.operands
-    )
+    epilogue = sum(tensor_bytes(t, spec) for t in plan.group.operands)
     return TiledGroup(
         tiles=tuple(tiles),
         psum_bytes=psum,
