@@ -128,10 +128,10 @@ class _Builder:
         start_of_stream = (NONE, ReleaseCause.START)
         previous = {TransferKind.WEIGHT: start_of_stream, TransferKind.IFMAP: start_of_stream}
         for g, (start, end) in enumerate(pairwise(self.starts)):
-            self._stage_inputs(g, staged)
             decision = max((d for d in self.decisions if d < start), default=NONE)
             if self.fetch.across_branches:
                 decision = NONE
+            self._stage_inputs(g, staged, decision)
             for i in range(start, end):
                 for load in self.tiles[i].loads:
                     stored = producer[g] if load.kind is TransferKind.IFMAP else NONE
@@ -162,15 +162,19 @@ class _Builder:
             for g, group in enumerate(self.groups)
         }
 
-    def _stage_inputs(self, g: int, staged: set[str]) -> None:
-        """Load a network input whole before its first reader; its space is a resident's."""
+    def _stage_inputs(self, g: int, staged: set[str], decision: int) -> None:
+        """Load a network input whole before its first reader; its space is a resident's.
+
+        Which input the code behind a branch reads is not known before the decision.
+        """
+        cause = ReleaseCause.START if decision == NONE else ReleaseCause.ROUTE
         for tensor in self.groups[g].live.inputs:
             if tensor.name in staged:
                 staged.discard(tensor.name)
                 n_bytes = self.plan.residency.staged_bytes[tensor.name]
                 load = Load(TransferKind.IFMAP, n_bytes, 0)
                 self.loads.append(
-                    _PlacedLoad(load, self.starts[g], NONE, ReleaseCause.START, NONE, staged=True)
+                    _PlacedLoad(load, self.starts[g], decision, cause, NONE, staged=True)
                 )
 
     def _release(self, load: Load, tile: int, earliest: int) -> int:
