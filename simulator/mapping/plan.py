@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from simulator.cost.compute import ComputeSide
 from simulator.cost.vector import lane_operations, operations
-from simulator.ir import MAC_OPS, Layer, Program, Tensor, WeightBlock
+from simulator.ir import MAC_OPS, Layer, Op, Program, Tensor, WeightBlock
 from simulator.mapping.groups import (
     GroupedStep,
     LayerGroup,
@@ -72,9 +72,9 @@ class GroupPlan:
         return self.live.group
 
     @property
-    def signature(self) -> tuple[GroupShape, Tiling, int]:
+    def signature(self) -> tuple[GroupShape, Tiling, int, bool]:
         """Equal signatures take equal time: sibling arms of one shape, for instance."""
-        return (self.shape, self.tiling, self.resident_bytes)
+        return (self.shape, self.tiling, self.resident_bytes, self.group.is_decision)
 
 
 @dataclass(frozen=True)
@@ -268,4 +268,6 @@ def array_weight_bits(layer: Layer, spec: AcceleratorSpec) -> int:
 def _rows(group: LayerGroup) -> int:
     """Input rows along the loop dimension p: image height, or tokens of a matrix product."""
     shape = group.main.ifmaps[0].shape
-    return shape[2] if len(shape) == 4 else max(group.main.dims.p, 1)
+    if group.main.op is Op.CONV2D and len(shape) == 4:
+        return shape[2]
+    return group.main.dims.p
