@@ -40,14 +40,15 @@ class CompiledProgram:
     """The chosen plan and one schedule per route.
 
     Attributes:
-        plan: the mapping all routes share.
+        plans: the mapping each route runs on, by arms taken: one for all, but for the oracle,
+            whose device knows the route when it chooses.
         schedules: by arms taken.
         pinned: weights that are on chip before the inference starts.
         plans_considered: candidate plans, those discarded by their lower bound included.
         plans_replayed: candidates whose schedules were built and replayed.
     """
 
-    plan: Plan
+    plans: dict[Arms, Plan]
     schedules: dict[Arms, Schedule]
     pinned: PinnedWeights
     plans_considered: int
@@ -81,7 +82,9 @@ def compile_program(
 ) -> CompiledProgram:
     """Find the plan with the least mean latency over the given routes.
 
-    `weights` says how often each route (its arms) occurs; the mean is weighted by it.
+    `weights` says how often each route (its arms) occurs; the mean is weighted by it. The oracle
+    knows the route when it chooses and has the fastest plan of each, so that on no route any
+    policy is faster.
 
     Raises:
         InfeasiblePlanError: no blocking of some layer fits the scratchpad.
@@ -90,20 +93,54 @@ def compile_program(
     problem = MappingProblem(program, spec, pinned.groups)
     dram = RateLatencyDram(spec)
     scheduler = Scheduler(spec, dram)
-    search = _Search(problem, scheduler, dram, fetch_rules(policy, spec), weights)
+    objectives = [_Objective(problem, routes) for routes in _sharing_a_plan(policy, weights)]
+    search = _Search(problem, scheduler, dram, fetch_rules(policy, spec), objectives)
     for budget in problem.budgets(spec.scratchpad.capacity_bytes - pinned.n_bytes):
         search.try_budget(budget)
-    if search.best is None:
-        raise _does_not_fit(problem, spec)
-    best = search.best
-    schedules = {
-        arms: scheduler.build(best.plan, problem.path(arms), best.fetch) for arms in weights
-    }
-    return CompiledProgram(best.plan, schedules, pinned, search.considered, search.replayed)
+    plans: dict[Arms, Plan] = {}
+    schedules: dict[Arms, Schedule] = {}
+    for objective in objectives:
+        best = objective.best
+        if best is None:
+            raise _does_not_fit(problem, spec)
+        for arms, path in objective.paths.items():
+            plans[arms] = best.plan
+            schedules[arms] = scheduler.build(best.plan, path, best.fetch)
+    return CompiledProgram(plans, schedules, pinned, search.considered, search.replayed)
+
+
+def _sharing_a_plan(policy: Policy, weights: dict[Arms, int]) -> list[dict[Arms, int]]:
+    """The routes that must share a plan: all, unless the route is known when it is chosen."""
+    if policy is Policy.ORACLE:
+        return [{arms: 1} for arms in weights]
+    return [weights]
+
+
+class _Objective:
+    """Routes that share a plan, how often each occurs, and the best plan known for them."""
+
+    def __init__(self, problem: MappingProblem, weights: dict[Arms, int]) -> None:
+        self.weights = weights
+        self.paths = {arms: problem.path(arms) for arms in weights}
+        self.best: _Candidate | None = None
+
+    def mean_ps(self, cost_ps: PathCost) -> int:
+        """Mean over the routes, rounded up."""
+        total = sum(self.weights[arms] * cost_ps(path) for arms, path in self.paths.items())
+        return ceil_div(total, sum(self.weights.values()))
+
+    def hopeless(self, bound_ps: PathCost) -> bool:
+        """Whether a lower bound on the mean latency is no better than what is known."""
+        return self.best is not None and self.mean_ps(bound_ps) >= self.best.latency_ps
+
+    def offer(self, candidate: _Candidate) -> None:
+        """Keep the candidate if it is the fastest so far."""
+        if self.best is None or candidate.latency_ps < self.best.latency_ps:
+            self.best = candidate
 
 
 class _Search:
-    """Best candidate so far; skips what its lower bound shows cannot be better."""
+    """Offers candidates to the objectives, but for those whose lower bound shows them useless."""
 
     def __init__(
         self,
@@ -111,12 +148,10 @@ class _Search:
         scheduler: Scheduler,
         dram: DramModel,
         rules: tuple[FetchRule, ...],
-        weights: dict[Arms, int],
+        objectives: list[_Objective],
     ) -> None:
         self.problem, self.scheduler, self.dram = problem, scheduler, dram
-        self.rules, self.weights = rules, weights
-        self.paths = {arms: problem.path(arms) for arms in weights}
-        self.best: _Candidate | None = None
+        self.rules, self.objectives = rules, objectives
         self.considered = self.replayed = 0
 
     def try_budget(self, budget: int) -> None:
@@ -127,7 +162,7 @@ class _Search:
                 residency = self.problem.residency(budget, reserve)
             except InfeasiblePlanError:
                 continue
-            if self._hopeless(partial(self._traffic_bound_ps, residency)):
+            if all(o.hopeless(partial(self._traffic_bound_ps, residency)) for o in self.objectives):
                 continue
             for balance in BALANCES_CYCLES_PER_BYTE:
                 plan = self.problem.plan(residency, Knobs(budget, balance, reserve))
@@ -138,21 +173,13 @@ class _Search:
 
     def _try_plan(self, plan: Plan) -> None:
         for fetch in self.rules:
-            if self._hopeless(partial(self._work_bound_ps, plan)):
-                return
-            self.replayed += 1
-            latency = self._mean_ps(partial(self._latency_ps, plan, fetch, {}))
-            if self.best is None or latency < self.best.latency_ps:
-                self.best = _Candidate(latency, plan, fetch)
-
-    def _hopeless(self, bound_ps: PathCost) -> bool:
-        """Whether a lower bound on the mean latency is no better than what is known."""
-        return self.best is not None and self._mean_ps(bound_ps) >= self.best.latency_ps
-
-    def _mean_ps(self, cost_ps: PathCost) -> int:
-        """Mean over the routes, rounded up."""
-        total = sum(self.weights[arms] * cost_ps(path) for arms, path in self.paths.items())
-        return ceil_div(total, sum(self.weights.values()))
+            known: dict[tuple[object, ...], int] = {}
+            for objective in self.objectives:
+                if objective.hopeless(partial(self._work_bound_ps, plan)):
+                    continue
+                latency = objective.mean_ps(partial(self._latency_ps, plan, fetch, known))
+                objective.offer(_Candidate(latency, plan, fetch))
+            self.replayed += bool(known)
 
     def _traffic_bound_ps(self, residency: Residency, path: list[LayerGroup]) -> int:
         """All bytes that any plan with this residency moves, at full rate."""

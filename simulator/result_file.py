@@ -98,7 +98,7 @@ def provenance(run: RunResult, spec_origin: str) -> dict[str, Any]:
 
 def run_to_json(run: RunResult, spec_origin: str) -> str:
     """The complete result: same inputs and versions, same bytes."""
-    knobs = run.compiled.plan.knobs
+    plan = run.compiled.plans[run.typical.arms]
     data = {
         "schema": RESULT_SCHEMA,
         "schema_version": RESULT_VERSION,
@@ -109,10 +109,10 @@ def run_to_json(run: RunResult, spec_origin: str) -> str:
             for field in run.spec.assumed_fields()
         },
         "plan": {
-            **asdict(knobs),
+            **asdict(plan.knobs),
             "pinned_weight_bytes": run.compiled.pinned.n_bytes,
             "pinned_layers": sorted(run.compiled.pinned.groups),
-            "tensors_in_dram": sorted(run.compiled.plan.residency.in_dram),
+            "tensors_in_dram": sorted(plan.residency.in_dram),
             "plans_considered": run.compiled.plans_considered,
             "plans_replayed": run.compiled.plans_replayed,
         },
