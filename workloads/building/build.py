@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import torch
-from torch import nn
 
 from simulator.errors import WorkloadError
 from simulator.ir import Workload
@@ -61,20 +60,8 @@ def build(request: BuildRequest, resume: bool, stream: TextIO) -> dict[str, Any]
     _check_tree(request, dataset)
     _claim(request, resume)
     setting = Setting(dataset, request.training(), request.seed, compute, TerminalProgress(stream))
-    out = request.out
-    dense = dense_stage(
-        setting, request.model, request.pretrained, CheckpointPolicy(out / DENSE_TRAINING, resume)
-    )
-    save_checkpoint(out / DENSE, dense.model.state_dict())
-    tree = tree_stage(
-        setting,
-        dense.model,
-        request.distribution(),
-        request.lambda_resp,
-        CheckpointPolicy(out / TREE_TRAINING, resume),
-    )
+    dense, tree = _train(request, setting, resume)
     workload = _workload(request, dataset, tree)
-    _write_tree(out, tree, dense.model)
     of_dense = dense_figures(dense, dataset.input_shape)
     metrics = {
         "schema": SCHEMA,
@@ -86,12 +73,27 @@ def build(request: BuildRequest, resume: bool, stream: TextIO) -> dict[str, Any]
         "tree": tree_figures(tree, dense.model, workload.program, of_dense["params"]),
         "overlap": _overlap(tree),
     }
+    out = request.out
     _write_data(out, dataset, dense, tree)
     _write(out / "program.json", workload_to_json(workload))
     _write(out / "routes.json", routes_to_json(list(tree.final.routes)))
     _write_json(out / "metrics.json", metrics)
     _write_times(out, time.perf_counter() - started_s)
     return metrics
+
+
+def _train(request: BuildRequest, setting: Setting, resume: bool) -> tuple[DenseStage, TreeStage]:
+    """Both trainings, each followed by its weights in a file."""
+    out = request.out
+    checkpoint = CheckpointPolicy(out / DENSE_TRAINING, resume)
+    dense = dense_stage(setting, request.model, request.pretrained, checkpoint)
+    save_checkpoint(out / DENSE, dense.model.state_dict())
+    checkpoint = CheckpointPolicy(out / TREE_TRAINING, resume)
+    config, weight = request.distribution(), request.lambda_resp
+    tree = tree_stage(setting, dense.model, config, weight, checkpoint)
+    distribution, family = tree.distribution, type(dense.model).__name__
+    save_tree(out / "tree.pt", distribution.tree, distribution.plan, family)
+    return dense, tree
 
 
 def _check_tree(request: BuildRequest, dataset: Dataset) -> None:
@@ -154,11 +156,6 @@ def _workload(request: BuildRequest, dataset: Dataset, tree: TreeStage) -> Workl
     )
     name = f"sigmab_{request.model}_{dataset.name}"
     return tree_workload(name, tree.distribution.tree, (1, *dataset.input_shape), origin)
-
-
-def _write_tree(out: Path, stage: TreeStage, dense: nn.Module) -> None:
-    distribution = stage.distribution
-    save_tree(out / "tree.pt", distribution.tree, distribution.plan, type(dense).__name__)
 
 
 def _overlap(stage: TreeStage) -> list[dict[str, Any]]:
