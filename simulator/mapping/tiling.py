@@ -90,6 +90,7 @@ class Candidates:
     cycles: NDArray[np.int64]
     tiles: NDArray[np.int64]
     transfers: NDArray[np.int64]
+    overlaps_transfers: bool
 
     @cached_property
     def smallest_buffer_bytes(self) -> int:
@@ -111,7 +112,7 @@ class Candidates:
 
         Cost is that of a two-stage pipeline at the given machine balance: the slower of
         compute and transfer in full, of the faster one the share that no other transfer hides,
-        and a charge per command.
+        and a charge per command. On a device that does not overlap the two, it is their sum.
         Ties go to less traffic, then fewer tiles.
 
         Args:
@@ -120,11 +121,10 @@ class Candidates:
             command_cycles: PE cycles charged per DMA command.
         """
         transfer = self.dram_bytes * cycles_per_byte
-        cost = (
-            np.maximum(self.cycles, transfer)
-            + np.minimum(self.cycles, transfer) / np.maximum(self.transfers, 1)
-            + self.transfers * command_cycles
-        )
+        exposed = np.minimum(self.cycles, transfer)
+        if self.overlaps_transfers:
+            exposed = exposed / np.maximum(self.transfers, 1)
+        cost = np.maximum(self.cycles, transfer) + exposed + self.transfers * command_cycles
         cost = np.where(self.buffer_bytes <= room_bytes, cost, np.inf)
         order = np.lexsort((self.tiles, self.dram_bytes, cost))
         return self.tilings[int(order[0])]
@@ -137,7 +137,7 @@ def enumerate_candidates(
     """All candidate blockings of a group shape that the device's toolchain may choose."""
     if shape.op in MAC_OPS:
         return _mac_candidates(shape, compute, rules)
-    return _vector_candidates(shape)
+    return _vector_candidates(shape, rules)
 
 
 def _halvings(full: int, grain: int) -> list[int]:
@@ -229,7 +229,9 @@ def _mac_candidates(shape: GroupShape, compute: ComputeSide, rules: Toolchain) -
         Tiling(orders[row[0]], int(row[1]), int(row[2]), int(row[3]), int(size), int(low))
         for row, size, low in zip(grid, buffers, least, strict=True)
     )
-    return Candidates(tilings, buffers, dram_bytes, cycles, tiles, transfers)
+    return Candidates(
+        tilings, buffers, dram_bytes, cycles, tiles, transfers, rules.overlaps_transfers
+    )
 
 
 def _least_rows(shape: GroupShape) -> int:
@@ -240,7 +242,7 @@ def _least_rows(shape: GroupShape) -> int:
     return min(shape.ifmap_rows, (d.p - 1) * d.stride[0] + d.r)
 
 
-def _vector_candidates(shape: GroupShape) -> Candidates:
+def _vector_candidates(shape: GroupShape, rules: Toolchain) -> Candidates:
     d = shape.dims
     limit = min(MAX_VECTOR_PIECES, max(d.p, d.k, d.c))
     if shape.op in UNSPLITTABLE_OPS:
@@ -270,4 +272,5 @@ def _vector_candidates(shape: GroupShape) -> Candidates:
         cycles=np.full_like(pieces, shape.vector_cycles),
         tiles=pieces,
         transfers=pieces * len(streams),
+        overlaps_transfers=rules.overlaps_transfers,
     )
