@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports import palette
 from reports.files import write_whole
@@ -15,6 +16,8 @@ from simulator.validate.case import Outcome, Row, is_broken
 
 PLOT_IN = 3.6
 GAP_IN = 1.0
+WIDE_RANGE = 100.0
+"""From this ratio of the largest to the smallest number on, an axis is labelled by decades."""
 HEADLINE_CHARACTERS = 100
 
 
@@ -77,9 +80,21 @@ def _draw_panel(
     axes.set_yscale("log")
     axes.set_xlim(low, high)
     axes.set_ylim(low, high)
+    subs = (1.0,) if high / low > WIDE_RANGE else (1.0, 2.0, 5.0)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=subs))
+        axis.set_major_formatter(FuncFormatter(_tick))
+        axis.set_minor_formatter(NullFormatter())
     axes.grid(True)
     axes.set_xlabel(f"published {label}")
     axes.set_ylabel(f"predicted {label}")
+
+
+def _tick(value: float, _: int | None = None) -> str:
+    for scale, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= scale:
+            return f"{value / scale:g}{letter}"
+    return f"{value:g}"
 
 
 def _style(outcome: Outcome, row: Row) -> tuple[str, str]:

@@ -41,6 +41,14 @@ def test_the_table_of_fields_knows_it(field):
     ("name", "tera_ops", "gigabytes_per_s", "kib"),
     [
         ("edge_npu", 4.096, 6.4, 2048),  # 2048 MACs x 2 x 1 GHz
+        ("edge_tpu", 3.932, 0.387, 16384),  # 4 TOPS at 480 to 500 MHz
+        ("nvdla_large", 4.096, 20, 512),  # nvdla.org primer's table, as for all sizes below
+        ("nvdla_1024", 2.048, 15, 256),
+        ("nvdla_512", 1.024, 10, 256),
+        ("nvdla_256", 0.512, 5, 256),
+        ("nvdla_128", 0.256, 2, 256),
+        ("nvdla_small", 0.128, 1, 128),
+        ("nvdla_32", 0.064, 0.5, 128),
         ("ethos_u55_128", 0.128, 0.5, 2048),  # 128 x 2 x 500 MHz
         ("ethos_u55_256", 0.256, 0.5, 2048),
         ("ethos_u65_256", 0.512, 3.75, 384),

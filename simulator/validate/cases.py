@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from simulator.validate import edge_tpu, nvdla, scalesim
+from simulator.validate import dram_patterns, edge_tpu, nvdla, scalesim
 from simulator.validate.case import Case
 
 CASES: tuple[Case, ...] = (
     scalesim.CASE,
     nvdla.LAYER_CASE,
     nvdla.FRAME_CASE,
+    dram_patterns.CASE,
     edge_tpu.FC_CASE,
     edge_tpu.CONV_CASE,
     edge_tpu.PRUNING_CASE,
