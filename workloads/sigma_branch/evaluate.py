@@ -40,7 +40,7 @@ class HardEvaluation:
     @property
     def leaf_shares(self) -> tuple[float, ...]:
         """Share of the inputs that ended in each leaf."""
-        counts = self.class_by_leaf.sum(0)
+        counts = self.class_by_leaf.sum(0).double()
         return tuple((counts / counts.sum()).tolist())
 
     @property
