@@ -64,7 +64,11 @@ def test_the_wheel_holds_code_data_and_licence_and_nothing_else(wheel: Path) -> 
 
 def test_every_shipped_data_file_is_in_the_wheel(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    data = [*ROOT.glob("accelerator_specs/*.yaml"), *ROOT.glob("workloads/programs/*.json")]
+    data = [
+        *ROOT.glob("accelerator_specs/*.yaml"),
+        *ROOT.glob("workloads/programs/*.json"),
+        *ROOT.glob("simulator/**/*.csv"),
+    ]
     assert {path.relative_to(ROOT).as_posix() for path in data} <= names
 
 

@@ -39,7 +39,9 @@ STREAMING_MIB = 1.0
 FITTED_DEVICE = (
     "per layer and inference set-up and the weight read rate on the on-chip points of the "
     "fully-connected ladder, its link rate (387 MB/s) on the streaming ones; pixels per tile, "
-    "pass set-up and output width on the convolution ladder"
+    "pass set-up and output width on the convolution ladder (350 to 450 cycles of pass set-up fit "
+    "it alike; 350 was taken with the pruning ladder in view); so two ladders, not one, set the "
+    "device's parameters"
 )
 LEAVES_OUT = (
     "what the host does between and around invocations: measured times of equal work scatter "
