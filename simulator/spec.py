@@ -125,10 +125,15 @@ class PeArray(Part):
 
 
 class VectorUnit(Part):
-    """Pooling, addition, normalisation, activation and argmax: one lane-op per lane and cycle."""
+    """Pooling, addition, normalisation, activation and argmax: one lane-op per lane and cycle.
+
+    `addition_cycles_per_element` is the pace of an addition of two tensors that no array's output
+    streams into; left out, it is the lanes'.
+    """
 
     lanes: Annotated[int, _whole(1, 2**20)]
     clock_hz: Annotated[int, _whole(10**6, 10**11)]
+    addition_cycles_per_element: Annotated[float, _real(1e-6, 1e3)] | None = None
 
 
 class Sequencer(Part):
@@ -204,7 +209,8 @@ class Toolchain(Part):
     `tile_pixels` output pixels. Without `keeps_streamed_weights` no buffer holds a weight that
     is not pinned: it is fetched anew for every tile of output rows. At most
     `weight_capacity_kib` of the scratchpad hold pinned weights. Without `overlaps_transfers`
-    nothing is loaded for a tile before the one before it is done. Output values leave the device
+    nothing is loaded for a tile before the one before it is done. Without `fuses_additions` an
+    addition of two tensors is a layer of its own. Output values leave the device
     `output_bits` wide.
     """
 
@@ -213,6 +219,7 @@ class Toolchain(Part):
     tile_pixels: Annotated[int, _whole(1, 2**30)] | None = None
     keeps_streamed_weights: bool = True
     overlaps_transfers: bool = True
+    fuses_additions: bool = True
     weight_capacity_kib: Annotated[int, _whole(1, 2**22)] | None = None
     output_bits: Bits | None = None
 

@@ -100,7 +100,8 @@ def _apply(data: dict[str, Any], override: Override) -> None:
     sources = data.setdefault("sources", {})
     if override.value is None and isinstance(sources, dict):
         sources.pop(override.field, None)
-    if isinstance(override.value, int | float) and isinstance(sources, dict):
+    is_number = isinstance(override.value, int | float) and not isinstance(override.value, bool)
+    if is_number and isinstance(sources, dict):
         sources[override.field] = "assumed: set on the command line"
 
 

@@ -84,34 +84,45 @@ class GroupedBranch:
 GroupedStep = LayerGroup | GroupedBranch
 
 
-def group_program(program: Program) -> tuple[GroupedStep, ...]:
-    """Fuse every segment of the tree; a tensor read more than once is never fused away."""
+@dataclass(frozen=True)
+class _Fusion:
+    """What decides fusing: how often each tensor is read, and whether additions fuse."""
+
+    readers: Counter[str]
+    additions: bool
+
+
+def group_program(program: Program, fuses_additions: bool = True) -> tuple[GroupedStep, ...]:
+    """Fuse every segment of the tree; a tensor read more than once is never fused away.
+
+    Without `fuses_additions` an addition starts a group of its own.
+    """
     readers = Counter(t.name for layer in program.layers() for t in layer.ifmaps)
-    return _group_steps(program.steps, readers)
+    return _group_steps(program.steps, _Fusion(readers, fuses_additions))
 
 
-def _group_steps(steps: tuple[Step, ...], readers: Counter[str]) -> tuple[GroupedStep, ...]:
+def _group_steps(steps: tuple[Step, ...], fusion: _Fusion) -> tuple[GroupedStep, ...]:
     grouped: list[GroupedStep] = []
     for step in steps:
         if isinstance(step, Segment):
-            grouped += _group_segment(step, readers)
+            grouped += _group_segment(step, fusion)
         else:
-            grouped.append(_group_branch(step, readers))
+            grouped.append(_group_branch(step, fusion))
     return tuple(grouped)
 
 
-def _group_branch(branch: Branch, readers: Counter[str]) -> GroupedBranch:
-    router = _group_segment(branch.router, readers)
+def _group_branch(branch: Branch, fusion: _Fusion) -> GroupedBranch:
+    router = _group_segment(branch.router, fusion)
     last = router[-1]
     router[-1] = LayerGroup(last.segment, last.main, last.epilogue, is_decision=True)
-    arms = tuple(_group_steps(arm.steps, readers) for arm in branch.arms)
+    arms = tuple(_group_steps(arm.steps, fusion) for arm in branch.arms)
     return GroupedBranch(branch.name, tuple(router), arms)
 
 
-def _group_segment(segment: Segment, readers: Counter[str]) -> list[LayerGroup]:
+def _group_segment(segment: Segment, fusion: _Fusion) -> list[LayerGroup]:
     groups: list[LayerGroup] = []
     for layer in segment.layers:
-        if groups and _fusable(layer, groups[-1], readers):
+        if groups and _fusable(layer, groups[-1], fusion):
             last = groups[-1]
             groups[-1] = LayerGroup(segment.name, last.main, (*last.epilogue, layer))
         else:
@@ -119,13 +130,14 @@ def _group_segment(segment: Segment, readers: Counter[str]) -> list[LayerGroup]:
     return groups
 
 
-def _fusable(layer: Layer, group: LayerGroup, readers: Counter[str]) -> bool:
+def _fusable(layer: Layer, group: LayerGroup, fusion: _Fusion) -> bool:
     running = group.ofmap
     return (
         layer.op in ELEMENTWISE_OPS
         and layer.op is not Op.SUBTRACT
+        and (fusion.additions or layer.op is not Op.ADD)
         and running.name in {t.name for t in layer.ifmaps}
-        and readers[running.name] == 1
+        and fusion.readers[running.name] == 1
         and layer.ofmap.elements == running.elements
     )
 

@@ -41,7 +41,9 @@ def pin_weights(program: Program, spec: AcceleratorSpec, placement: Placement) -
     Raises:
         InfeasiblePlanError: keep_all, and the tree does not fit the scratchpad.
     """
-    groups = [g for g in all_groups(group_program(program)) if g.weights]
+    groups = [
+        g for g in all_groups(group_program(program, spec.toolchain.fuses_additions)) if g.weights
+    ]
     if placement is Placement.STREAM:
         return PinnedWeights()
     if placement is Placement.KEEP_ALL:

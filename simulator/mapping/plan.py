@@ -7,6 +7,7 @@ capacity, so that a plan that fits a smaller scratchpad is a candidate for a lar
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from simulator.cost.compute import ComputeSide
@@ -106,7 +107,7 @@ class MappingProblem:
         self.spec = spec
         self.pinned = pinned
         self.inputs = program.inputs
-        self.steps: tuple[GroupedStep, ...] = group_program(program)
+        self.steps: tuple[GroupedStep, ...] = group_program(program, spec.toolchain.fuses_additions)
         self.liveness = analyse_liveness(self.steps, program.inputs)
         self._shapes: dict[tuple[str, frozenset[str]], GroupShape] = {}
         self._candidates: dict[GroupShape, Candidates] = {}
@@ -250,6 +251,9 @@ class MappingProblem:
 
     def _vector_cycles(self, group: LayerGroup) -> int:
         layers = group.epilogue if group.main.op in MAC_OPS else group.layers
+        pace = self.spec.vector_unit.addition_cycles_per_element
+        if group.main.op is Op.ADD and pace is not None:
+            return math.ceil(pace * group.ofmap.elements)
         return ceil_div(lane_operations(layers), self.spec.vector_unit.lanes)
 
 

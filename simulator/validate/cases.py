@@ -14,4 +14,6 @@ CASES: tuple[Case, ...] = (
     edge_tpu.CONV_CASE,
     edge_tpu.PRUNING_CASE,
     edge_tpu.CORAL_CASE,
+    ethos_u.VELA_CASE,
+    ethos_u.RNNOISE_CASE,
 )
