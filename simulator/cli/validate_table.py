@@ -103,12 +103,15 @@ def _print_band(console: Console, outcome: Outcome, band: Band) -> None:
         return
     outside = sum(is_broken(row, band) for row in rows)
     errors = [abs(row.error_fraction) for row in rows]
+    met_text = f"{len(rows) - outside} of {len(rows)} within"
+    if band.limit_fraction is None:
+        met_text = f"{len(rows)} rows"
     target = ""
     if band.target_fraction is not None:
         met = sum(error <= band.target_fraction for error in errors)
         target = f"; target ±{100 * band.target_fraction:g} %, met by {met}"
     console.print(
-        f"  {band.name} ({_limit(band)}): {len(rows) - outside} of {len(rows)} within, largest "
+        f"  {band.name} ({_limit(band)}): {met_text}, largest "
         f"{100 * max(errors):.2f} %{target}; {escape(band.reason)}",
         soft_wrap=True,
     )
