@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.validate import dram_patterns, edge_tpu, nvdla, scalesim
+from simulator.validate import dram_patterns, edge_tpu, ethos_u, nvdla, scalesim
 from simulator.validate.case import Case
 
 CASES: tuple[Case, ...] = (
