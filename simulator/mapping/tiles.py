@@ -57,6 +57,11 @@ class Tile:
     loads: list[Load] = field(default_factory=list)
     store_bytes: int = 0
 
+    def needs(self, kind: TransferKind, n_bytes: int, held_for: int) -> None:
+        """Add a load, unless the tile's share of the tensor is less than a byte."""
+        if n_bytes:
+            self.loads.append(Load(kind, n_bytes, held_for))
+
 
 @dataclass(frozen=True)
 class TiledGroup:
@@ -164,14 +169,14 @@ def _tile_mac_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
             if spec.toolchain.keeps_streamed_weights:
                 held = _weight_hold(k_outer, (ki, pi, ci), (n_k, n_p, n_c))
             if held is not None:
-                tile.loads.append(Load(TransferKind.WEIGHT, weight_pieces[piece], held))
+                tile.needs(TransferKind.WEIGHT, weight_pieces[piece], held)
         if shape.ifmap_bytes:
             held = _ifmap_hold(k_outer, (ki, pi, ci), (n_k, n_p, n_c))
             if held is not None:
                 n_bytes = _ifmap_tile_bytes(plan, p0, dp, dc)
-                tile.loads.append(Load(TransferKind.IFMAP, n_bytes, held))
+                tile.needs(TransferKind.IFMAP, n_bytes, held)
         if shape.operand_bytes and ci == 0:
-            tile.loads.append(Load(TransferKind.IFMAP, operands.take(dk * dp), n_c - 1))
+            tile.needs(TransferKind.IFMAP, operands.take(dk * dp), n_c - 1)
         if shape.ofmap_bytes and last_c:
             tile.store_bytes = outputs.take(dk * dp)
         tiles.append(tile)
@@ -230,9 +235,7 @@ def _tile_vector_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
     for _ in range(n):
         tile = Tile(pe_cycles=0, vector_cycles=vector.take(1), store_bytes=outputs.take(1))
         for kind, splitter in streams:
-            n_bytes = splitter.take(1)
-            if n_bytes:
-                tile.loads.append(Load(kind, n_bytes, 0))
+            tile.needs(kind, splitter.take(1), 0)
         tiles.append(tile)
     reads = sum(tensor_bytes(t, spec) for t in plan.group.main.ifmaps)
     writes = tensor_bytes(plan.group.ofmap, spec)
