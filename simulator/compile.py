@@ -23,6 +23,7 @@ from simulator.mapping.plan import (
     Knobs,
     MappingProblem,
     Plan,
+    block_bytes,
 )
 from simulator.mapping.residency import Residency
 from simulator.mapping.schedule import FetchRule, Schedule
@@ -215,10 +216,11 @@ class _Search:
 
 def _does_not_fit(problem: MappingProblem, spec: AcceleratorSpec) -> InfeasiblePlanError:
     demand, name = problem.least_budget()
-    weights = problem.liveness[name].group.weights
     parts = [Contributor("smallest tile buffers", demand)]
-    if weights:
-        parts.append(Contributor(f"of a weight tensor {weights[0].name}", weights[0].params))
+    sizes = {w.name: block_bytes(w, spec) for w in problem.liveness[name].group.weights}
+    if sizes:
+        largest = max(sizes, key=lambda weight: sizes[weight])
+        parts.append(Contributor(f"of a weight tensor {largest}", sizes[largest]))
     return InfeasiblePlanError(
         what=f"layer {name!r}, with its smallest tiles,",
         resource="scratchpad",

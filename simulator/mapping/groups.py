@@ -150,7 +150,7 @@ class Liveness:
         group: the group.
         through: tensors needed later that the group neither reads nor writes.
         inputs: tensors the group reads.
-        ofmap: what it writes; None for a decision, which goes to the sequencer.
+        ofmap: what it writes; None for a decision, which goes to the sequencer alone.
         overwrites: an input the ofmap may take the place of: its last reader is this group's
             epilogue, element by element.
         is_network_output: nothing on chip reads the ofmap.
@@ -225,11 +225,12 @@ def _walk_back(
             continue
         reads = {t.name for t in step.inputs}
         through = live - reads - {step.ofmap.name}
+        only_decides = step.is_decision and step.ofmap.name not in live
         found[step.name] = Liveness(
             group=step,
             through=tuple(tensors[name] for name in sorted(through)),
             inputs=step.inputs,
-            ofmap=None if step.is_decision else step.ofmap,
+            ofmap=None if only_decides else step.ofmap,
             overwrites=_overwritten(step, live),
             is_network_output=not step.is_decision and step.ofmap.name not in live,
         )

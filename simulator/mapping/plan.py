@@ -145,10 +145,8 @@ class MappingProblem:
         everything = frozenset(t for live in self.liveness.values() for t in live.tensor_names)
         demands = []
         for name, live in self.liveness.items():
-            decided = live.tensor_names if live.group.is_decision else frozenset[str]()
-            in_dram = everything - decided
-            buffers = self._candidates_of(live, in_dram)[1].smallest_buffer_bytes
-            demands.append((buffers + resident_demand_bytes(live, in_dram, self.spec), name))
+            buffers = self._candidates_of(live, everything)[1].smallest_buffer_bytes
+            demands.append((buffers, name))
         return max(demands)
 
     def path(self, arms: tuple[int, ...]) -> list[LayerGroup]:

@@ -89,11 +89,10 @@ def choose_residency(
                 tiles = tile_bytes_of(live, frozenset(in_dram))
                 if used + tiles <= budget_bytes:
                     break
-                movable = [t for t in residents if not _pinned(live, t)]
-                if not movable:
-                    raise _infeasible(live, residents, tiles, budget_bytes, spec)
+                if not residents:
+                    raise _infeasible(live, tiles, budget_bytes)
                 leaving = min(
-                    movable, key=lambda t: (readers[t.name], -tensor_bytes(t, spec), t.name)
+                    residents, key=lambda t: (readers[t.name], -tensor_bytes(t, spec), t.name)
                 )
                 in_dram.add(leaving.name)
                 settled = False
@@ -124,21 +123,11 @@ def _residents(live: Liveness, in_dram: set[str] | frozenset[str]) -> list[Tenso
     return [t for name, t in tensors.items() if name not in in_dram]
 
 
-def _pinned(live: Liveness, tensor: Tensor) -> bool:
-    """A decision's inputs are never moved: they are a handful of router values."""
-    return live.group.is_decision and tensor in live.inputs
-
-
-def _infeasible(
-    live: Liveness, residents: list[Tensor], tiles: int, budget: int, spec: AcceleratorSpec
-) -> InfeasiblePlanError:
-    parts = [Contributor("tile buffers", tiles)]
-    parts += [Contributor(t.name, tensor_bytes(t, spec)) for t in residents]
-    parts.sort(key=lambda part: (-part.n_bytes, part.name))
+def _infeasible(live: Liveness, tiles: int, budget: int) -> InfeasiblePlanError:
     return InfeasiblePlanError(
         what=f"layer {live.group.name!r}, with its smallest tiles,",
         resource="scratchpad",
-        demand_bytes=sum(part.n_bytes for part in parts),
+        demand_bytes=tiles,
         capacity_bytes=budget,
-        contributors=tuple(parts[:4]),
+        contributors=(Contributor("tile buffers", tiles),),
     )
