@@ -113,6 +113,8 @@ class _LostTime:
         if release == NONE:
             return 0
         released = timeline.vector_end_ps[release] + commands.release_delay_ps[j]
+        if commands.after_command[j] != NONE:
+            released = max(released, timeline.complete_ps[commands.after_command[j]])
         if released != timeline.issue_ps[j]:
             return 0
         return max(released - (timeline.bus_end_ps[j - 1] if j else 0), 0)
