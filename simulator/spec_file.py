@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from simulator.errors import SpecError
 from simulator.spec import DERIVABLE_ENERGY, AcceleratorSpec, Part
-from simulator.validation import first_problem, nearest
+from simulator.validation import first_problem, most_telling, nearest
 from simulator.yaml_file import load_yaml_mapping, parse_yaml_scalar
 
 
@@ -71,8 +71,7 @@ def load_spec(path: Path, overrides: Sequence[Override] = ()) -> AcceleratorSpec
     except ValidationError as error:
         known = {name.rpartition(".")[2] for name in field_names()} | _part_names()
         message = first_problem(error, known)
-        first = error.errors()[0]
-        if _is_text_for_number(first):
+        if _is_text_for_number(most_telling(error)):
             message += "; YAML read it as text: write 6_400_000_000 or 6.4e+9, without quotes"
         raise SpecError(f"{path}: {message}") from None
 
@@ -89,9 +88,9 @@ def with_overrides(spec: AcceleratorSpec, overrides: Sequence[Override]) -> Acce
 
 
 def _apply(data: dict[str, Any], override: Override) -> None:
-    names = field_names()
+    names = [name for name in field_names() if "." in name]
     part, _, field = override.field.partition(".")
-    if override.field not in names or not field:
+    if override.field not in names:
         raise SpecError(f"--set {override.field}: unknown field{nearest(override.field, names)}")
     section = data.setdefault(part, {})
     if not isinstance(section, dict):

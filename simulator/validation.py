@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -16,14 +17,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def first_problem(error: ValidationError, known_fields: Iterable[str] = ()) -> str:
-    """The most telling error as ``field.path: value: what is wrong``; counts the others.
-
-    An unknown field comes first: a misspelt one is also missing under its right name.
-    """
-    problems = error.errors(include_url=False)
-    first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
+    """The most telling error as ``field.path: value: what is wrong``; counts the others."""
+    first = most_telling(error)
     path = ".".join(str(part) for part in first["loc"]) or "file"
-    others = len(problems) - 1
+    others = error.error_count() - 1
     more = f" (and {others} more problem{'s' if others > 1 else ''})" if others else ""
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
@@ -34,9 +31,17 @@ def first_problem(error: ValidationError, known_fields: Iterable[str] = ()) -> s
     return f"{path}: {_shown(first.get('input'))}{message}{more}"
 
 
+def most_telling(error: ValidationError) -> ErrorDetails:
+    """The error to show: an unknown field first, for a misspelt one is also missing."""
+    problems = error.errors(include_url=False)
+    return min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
+
+
 def _shown(value: Any) -> str:
     """The offending value, if it is short enough to help."""
-    if isinstance(value, dict | list | tuple) or value is None:
+    if isinstance(value, dict | list | tuple):
         return ""
+    if value is None:
+        return "null: "
     text = repr(value)
     return f"{text if len(text) <= 60 else text[:57] + '...'}: "
