@@ -49,7 +49,7 @@ def device_data(**fields: Any) -> dict[str, Any]:
     data = copy.deepcopy(BASE)
     for name, value in fields.items():
         part, _, field = name.partition("__")
-        data[part][field] = value
+        data.setdefault(part, {})[field] = value
     return data
 
 

@@ -38,10 +38,19 @@ def devices(draw: st.DrawFn, **fixed: Any) -> AcceleratorSpec:
         "dram__write_latency_ns": draw(st.sampled_from((0, 100, 777))),
         "io__input_location": draw(st.sampled_from(("dram", "scratchpad"))),
         "io__output_location": draw(st.sampled_from(("dram", "scratchpad"))),
+        "toolchain__layer_setup_ns": draw(st.sampled_from((0, 0, 0, 321.5))),
+        "toolchain__keeps_streamed_weights": draw(st.sampled_from((True, True, False))),
+        "toolchain__overlaps_transfers": draw(st.sampled_from((True, True, True, False))),
+        "toolchain__tile_pixels": draw(st.sampled_from((None, None, 20))),
         "precision__weight_bits": draw(st.sampled_from((4, 8, 32))),
         "precision__activation_bits": draw(st.sampled_from((8, 16))),
     }
-    return device(**(fields | fixed))
+    fields |= fixed
+    # With one bank a second port must be there for the DMA.
+    fields["scratchpad__ports"] = (
+        draw(st.sampled_from((1, 2))) if fields["scratchpad__banks"] > 1 else 2
+    )
+    return device(**fields)
 
 
 def extend(draw: st.DrawFn, net: Net, x: Tensor, scope: list[Tensor], n_layers: int) -> Tensor:
