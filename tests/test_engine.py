@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.derive import spans
 from simulator.engine import simulate
 from simulator.engine.scratchpad import CapacityExceededError
 from simulator.fast.recurrence import latency_lower_bound_ps, replay
@@ -21,7 +22,7 @@ from simulator.mapping.schedule import (
 )
 from simulator.mapping.tiles import TransferKind
 from simulator.policy import Policy
-from simulator.result import StallKind
+from simulator.result import Resource, StallKind
 from tests.devices import device
 from tests.networks import Net, program, tensor
 from tests.simulate import run_route
@@ -66,6 +67,31 @@ def test_one_layer_by_hand() -> None:
     # Read: 16 inputs and 256 weights by the array, 16 outputs by the DMA. Written: 272 + 16 by
     # the DMA, 16 by the array.
     assert (counts.scratchpad_read_bytes, counts.scratchpad_write_bytes) == (288, 304)
+
+
+def test_the_layers_own_figures_by_hand() -> None:
+    run = run_route(one_layer(), device(), Policy.ON_DEMAND)
+    (layer,) = run.result.layers
+    assert (layer.name, layer.segment, layer.op, layer.fused) == (
+        "net.0.linear",
+        "net",
+        "linear",
+        (),
+    )
+    assert (layer.weight_bytes, layer.ifmap_bytes, layer.ofmap_bytes) == (272, 16, 16)
+    assert (layer.pe_busy_ps, layer.vector_busy_ps, layer.dram_busy_ps) == (1 * NS, 0, 44 * NS)
+    assert layer.bound is Resource.DRAM
+    assert (layer.tiles, layer.tiling) == (1, "k_outer k16 p1 c16")
+    assert (layer.start_ps, layer.end_ps) == (0, run.result.latency_ps)
+    drawn = [
+        (s.resource, s.kind, s.start_ps, s.end_ps, s.n_bytes) for s in spans(run.engine.timeline)
+    ]
+    assert drawn == [
+        (Resource.DRAM, "weight", 10 * NS, 46 * NS, 272),
+        (Resource.DRAM, "ifmap", 46 * NS, 50 * NS, 16),
+        (Resource.DRAM, "ofmap", 161 * NS, 165 * NS, 16),
+        (Resource.PE_ARRAY, "compute", 150 * NS, 151 * NS, 0),
+    ]
 
 
 def test_one_channel_serves_one_command_at_a_time() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.compile import compile_program
 from simulator.derive import spans, total_energy
+from simulator.errors import InfeasiblePlanError
 from simulator.fast.recurrence import replay
 from simulator.ir import Program, leaf_routes
 from simulator.mapping.tiles import TransferKind
@@ -193,6 +195,16 @@ def test_every_candidate_plan_of_a_tree_fits_physically(
     policy = data.draw(st.sampled_from(list(Policy)))
     for plan, schedule in every_schedule(program, spec, policy, arms):
         assert peak_bytes(replay(schedule), plan, spec) <= schedule.budget_bytes
+
+
+@STRAIGHT
+@given(straight_programs(), devices(scratchpad__banks=1, scratchpad__capacity_kib=1))
+def test_the_error_names_the_least_scratchpad(program: Program, spec: AcceleratorSpec) -> None:
+    enough = roomy(program, spec)  # raises unless the named size is enough
+    if enough.scratchpad.capacity_kib > 2:
+        less = with_part(enough, "scratchpad", capacity_kib=enough.scratchpad.capacity_kib - 1)
+        with pytest.raises(InfeasiblePlanError):
+            latency_ps(program, less)
 
 
 @STRAIGHT
