@@ -19,6 +19,7 @@ SIMULATOR_ORDER = (
     {"validation", "policy"},
     {"ir", "spec"},
     {"program_file", "topology_csv", "counts", "routes", "weight_bits"},
+    {"outcomes_file"},
     {"yaml_file"},
     {"spec_file"},
     {"cost"},
@@ -36,7 +37,9 @@ SIMULATOR_ORDER = (
     {"__main__"},
 )
 RANK = {part: rank for rank, parts in enumerate(SIMULATOR_ORDER) for part in parts}
-OPEN_TO_WORKLOADS = {"counts", "errors", "ir", "program_file", "units", "validation", "version"}
+OPEN_TO_WORKLOADS = {
+    *("counts", "errors", "ir", "outcomes_file", "program_file", "units", "validation", "version"),
+}
 OWNERS = {
     "simpy": ("simulator.engine",),
     "torch": ("workloads",),

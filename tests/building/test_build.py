@@ -6,6 +6,7 @@ import pytest
 
 from simulator.counts import count_program
 from simulator.ir import leaf_routes
+from simulator.outcomes_file import check_outcomes, outcomes_from_file
 from simulator.program_file import routes_from_file, workload_from_json
 from workloads.data.registry import load_dataset
 
@@ -14,6 +15,7 @@ FILES = {
     "tree.pt",
     "program.json",
     "routes.json",
+    "outcomes.json",
     "metrics.json",
     "channels.json",
     "class_by_leaf.json",
@@ -91,3 +93,20 @@ def test_metrics_hold_no_times_and_no_places(built):
     assert str(built) not in text
     assert '_s":' not in text
     assert read(built / "times.json")["tree"][0]["duration_s"] > 0
+
+
+def test_outcomes_agree_with_routes_and_accuracy(built):
+    outcomes = outcomes_from_file(built / "outcomes.json")
+    program = workload_from_json((built / "program.json").read_text(), "p").program
+    check_outcomes(outcomes, program, "outcomes")
+    assert [entry.label for entry in outcomes.inputs] == load_dataset(
+        "digits"
+    ).test.targets.tolist()
+    for found, route in zip(
+        outcomes.routes(), routes_from_file(built / "routes.json"), strict=True
+    ):
+        assert found.arms == route.arms
+        for said, expected in zip(found.probabilities, route.probabilities, strict=True):
+            assert said == pytest.approx(expected, abs=2e-6)
+    top1 = read(built / "metrics.json")["tree"]["top1_fraction"]
+    assert outcomes.accuracy_fraction() == pytest.approx(top1)

@@ -13,9 +13,11 @@ import torch
 
 from simulator.errors import WorkloadError
 from simulator.ir import Workload
+from simulator.outcomes_file import outcomes_to_json
 from simulator.program_file import routes_to_json, workload_to_json
 from workloads.building.figures_of_merit import dense_figures, tree_figures
 from workloads.building.networks import make_network
+from workloads.building.outcomes import tree_outcomes
 from workloads.building.provenance import provenance
 from workloads.building.request import BuildRequest
 from workloads.building.stages import DenseStage, Setting, TreeStage, dense_stage, tree_stage
@@ -77,6 +79,8 @@ def build(request: BuildRequest, resume: bool, stream: TextIO) -> dict[str, Any]
     _write_data(out, dataset, dense, tree)
     _write(out / "program.json", workload_to_json(workload))
     _write(out / "routes.json", routes_to_json(list(tree.final.routes)))
+    outcomes = tree_outcomes(tree.distribution.tree, workload, dataset, compute)
+    _write(out / "outcomes.json", outcomes_to_json(outcomes))
     _write_json(out / "metrics.json", metrics)
     _write_times(out, time.perf_counter() - started_s)
     return metrics
