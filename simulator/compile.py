@@ -44,6 +44,7 @@ class CompiledProgram:
         plans: the mapping each route runs on, by arms taken: one for all, but for the oracle,
             whose device knows the route when it chooses.
         schedules: by arms taken.
+        fetches: the fetch rule each route's schedule follows.
         pinned: weights that are on chip before the inference starts.
         plans_considered: candidate plans, those discarded by their lower bound included.
         plans_replayed: candidates whose schedules were built and replayed.
@@ -51,6 +52,7 @@ class CompiledProgram:
 
     plans: dict[Arms, Plan]
     schedules: dict[Arms, Schedule]
+    fetches: dict[Arms, FetchRule]
     pinned: PinnedWeights
     plans_considered: int
     plans_replayed: int
@@ -80,12 +82,13 @@ def compile_program(
     policy: Policy,
     weights: dict[Arms, int],
     placement: Placement = Placement.STREAM,
+    reserved_bytes: int = 0,
 ) -> CompiledProgram:
     """Find the plan with the least mean latency over the given routes.
 
     `weights` says how often each route (its arms) occurs; the mean is weighted by it. The oracle
     knows the route when it chooses and has the fastest plan of each, so that on no route any
-    policy is faster.
+    policy is faster. `reserved_bytes` of the scratchpad are left to others.
 
     Raises:
         InfeasiblePlanError: no blocking of some layer fits the scratchpad.
@@ -96,18 +99,22 @@ def compile_program(
     scheduler = Scheduler(spec, dram)
     objectives = [_Objective(problem, routes) for routes in _sharing_a_plan(policy, weights)]
     search = _Search(problem, scheduler, dram, fetch_rules(policy, spec), objectives)
-    for budget in problem.budgets(spec.scratchpad.capacity_bytes - pinned.n_bytes):
+    room = spec.scratchpad.capacity_bytes - pinned.n_bytes - reserved_bytes
+    for budget in problem.budgets(room):
         search.try_budget(budget)
     plans: dict[Arms, Plan] = {}
     schedules: dict[Arms, Schedule] = {}
+    fetches: dict[Arms, FetchRule] = {}
     for objective in objectives:
         best = objective.best
         if best is None:
             raise _does_not_fit(problem, spec)
         for arms, path in objective.paths.items():
             plans[arms] = best.plan
+            fetches[arms] = best.fetch
             schedules[arms] = scheduler.build(best.plan, path, best.fetch)
-    return CompiledProgram(plans, schedules, pinned, search.considered, search.replayed)
+    counts = (search.considered, search.replayed)
+    return CompiledProgram(plans, schedules, fetches, pinned, *counts)
 
 
 def _sharing_a_plan(policy: Policy, weights: dict[Arms, int]) -> list[dict[Arms, int]]:

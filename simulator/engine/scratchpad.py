@@ -45,7 +45,7 @@ class Scratchpad:
             self._fixed_bytes = fixed[tile + 1]
 
     def _is_buffer(self, command: int) -> bool:
-        """Loads, but for staged network inputs, whose space is fixed from the start."""
+        """Loads, but for staged ones, whose space is fixed from the start."""
         commands = self._schedule.commands
         return commands.kind[command] is not TransferKind.OFMAP and not commands.staged[command]
 

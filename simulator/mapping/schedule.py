@@ -61,7 +61,8 @@ class CommandColumns:
 
     `release_tile` is the tile that must be done first, `release_delay_ps` later; `after_command`
     a store whose data it reads or whose buffers it takes. The space of a load is held until
-    `free_tile` is done, but for `staged` network inputs, whose space is theirs from the start.
+    `free_tile` is done, but for `staged` ones, whose space is theirs from the start: network
+    inputs, and weights for the managed region.
     `bus_bytes` counts whole bursts.
     """
 

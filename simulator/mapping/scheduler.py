@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from simulator.cost.dram import DramModel
 from simulator.mapping.groups import LayerGroup
+from simulator.mapping.managed import WeightSpan, manage_weights
 from simulator.mapping.plan import GroupPlan, Plan
 from simulator.mapping.schedule import (
     NONE,
@@ -55,10 +57,25 @@ class Scheduler:
             found = self._tiled[key] = tile_group(group, self._spec)
         return found
 
-    def build(self, plan: Plan, path: list[LayerGroup], fetch: FetchRule) -> Schedule:
-        """Order the tiles and transfers of one route through a plan."""
+    def build(
+        self,
+        plan: Plan,
+        path: list[LayerGroup],
+        fetch: FetchRule,
+        managed: Mapping[str, tuple[WeightSpan, ...]] | None = None,
+    ) -> Schedule:
+        """Order the tiles and transfers of one route through a plan.
+
+        `managed` says, by group, which weights the managed region holds or takes in.
+        """
         groups = tuple(plan.groups[group.name] for group in path)
-        builder = _Builder(plan, groups, tuple(self.tiled(g) for g in groups), fetch)
+        tiled = tuple(self.tiled(group) for group in groups)
+        if managed:
+            tiled = tuple(
+                manage_weights(tiles, managed.get(group.group.name, ()))
+                for group, tiles in zip(groups, tiled, strict=True)
+            )
+        builder = _Builder(plan, groups, tiled, fetch)
         builder.overlaps = self._spec.toolchain.overlaps_transfers
         builder.place_stores()
         builder.place_loads()
@@ -141,12 +158,12 @@ class _Builder:
                         (decision, ReleaseCause.ROUTE),
                         key=lambda wait: wait[0],
                     )
-                    release = self._release(load, i, earliest)
+                    release = earliest if load.kept else self._release(load, i, earliest)
                     if release > earliest:
                         cause = ReleaseCause.SPACE if self.overlaps else ReleaseCause.DATA
                     previous[load.kind] = (release, cause)
-                    after = max(stored, self.drains.get(release, NONE))
-                    self.loads.append(_PlacedLoad(load, i, release, cause, after))
+                    after = NONE if load.kept else max(stored, self.drains.get(release, NONE))
+                    self.loads.append(_PlacedLoad(load, i, release, cause, after, load.kept))
 
     def _producers(self) -> dict[int, int]:
         """Per group, the last tile that stores something the group loads back from DRAM."""

@@ -34,11 +34,20 @@ class TransferKind(StrEnum):
 
 @dataclass(frozen=True)
 class Load:
-    """Data a tile needs from DRAM; held until the tile `held_for` tiles later is done."""
+    """Data a tile needs from DRAM; held until the tile `held_for` tiles later is done.
+
+    Attributes:
+        kind, n_bytes: what is loaded.
+        held_for: how many tiles longer its buffer is used.
+        offset_bytes: for weights, where the piece begins in the group's weights.
+        kept: it goes to the managed region for good and takes no buffer.
+    """
 
     kind: TransferKind
     n_bytes: int
     held_for: int
+    offset_bytes: int = 0
+    kept: bool = False
 
 
 @dataclass
@@ -57,10 +66,10 @@ class Tile:
     loads: list[Load] = field(default_factory=list)
     store_bytes: int = 0
 
-    def needs(self, kind: TransferKind, n_bytes: int, held_for: int) -> None:
+    def needs(self, kind: TransferKind, n_bytes: int, held_for: int, offset_bytes: int = 0) -> None:
         """Add a load, unless the tile's share of the tensor is less than a byte."""
         if n_bytes:
-            self.loads.append(Load(kind, n_bytes, held_for))
+            self.loads.append(Load(kind, n_bytes, held_for, offset_bytes))
 
 
 @dataclass(frozen=True)
@@ -82,12 +91,12 @@ class _Splitter:
     """Deals out a whole number of bytes in proportion, so that the parts sum to it exactly."""
 
     def __init__(self, total: int, parts: int) -> None:
-        self._total, self._parts, self._done, self._dealt = total, parts, 0, 0
+        self._total, self._parts, self._done, self.dealt = total, parts, 0, 0
 
     def take(self, parts: int) -> int:
         self._done += parts
-        share = self._total * self._done // self._parts - self._dealt
-        self._dealt += share
+        share = self._total * self._done // self._parts - self.dealt
+        self.dealt += share
         return share
 
 
@@ -140,7 +149,7 @@ def _tile_mac_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
     compute = ComputeSide.of(spec, shape.weight_bits)
     k_outer = tiling.order is LoopOrder.K_OUTER
     weights = _Splitter(shape.weight_bytes, d.k * d.c)
-    weight_pieces: dict[tuple[int, int], int] = {}
+    weight_pieces: dict[tuple[int, int], tuple[int, int]] = {}
     outputs = _Splitter(shape.ofmap_bytes, d.k * d.p)
     operands = _Splitter(shape.operand_bytes, d.k * d.p)
     vector = _Splitter(plan.vector_cycles, d.k * d.p)
@@ -163,13 +172,14 @@ def _tile_mac_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
 
         piece = (ki, ci)
         if piece not in weight_pieces:
-            weight_pieces[piece] = weights.take(dk * dc)
+            weight_pieces[piece] = (weights.dealt, weights.take(dk * dc))
         if shape.weight_bytes:
             held: int | None = 0
             if spec.toolchain.keeps_streamed_weights:
                 held = _weight_hold(k_outer, (ki, pi, ci), (n_k, n_p, n_c))
             if held is not None:
-                tile.needs(TransferKind.WEIGHT, weight_pieces[piece], held)
+                offset, n_bytes = weight_pieces[piece]
+                tile.needs(TransferKind.WEIGHT, n_bytes, held, offset)
         if shape.ifmap_bytes:
             held = _ifmap_hold(k_outer, (ki, pi, ci), (n_k, n_p, n_c))
             if held is not None:
@@ -235,7 +245,8 @@ def _tile_vector_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
     for _ in range(n):
         tile = Tile(pe_cycles=0, vector_cycles=vector.take(1), store_bytes=outputs.take(1))
         for kind, splitter in streams:
-            tile.needs(kind, splitter.take(1), 0)
+            offset = splitter.dealt
+            tile.needs(kind, splitter.take(1), 0, offset)
         tiles.append(tile)
     reads = sum(tensor_bytes(t, spec) for t in plan.group.main.ifmaps)
     writes = tensor_bytes(plan.group.ofmap, spec)

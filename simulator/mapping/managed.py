@@ -1,0 +1,78 @@
+"""What a managed region holds of a group's weights, and what that leaves for the DMA to load.
+
+Part of the scratchpad may keep weights from one inference to the next (`simulator.runtime`). A
+weight load then falls into up to three parts: bytes that are on chip already, or done without,
+are not loaded; bytes that the region takes in are loaded once and stay; the rest streams through
+the ordinary buffers, as often as the tiling needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from simulator.mapping.tiles import Load, Tile, TiledGroup, TransferKind
+
+
+@dataclass(frozen=True)
+class WeightSpan:
+    """Bytes [start, stop) of a group's weights, and what becomes of each of their bit slices.
+
+    Of `slices` equal bit slices `absent` are not loaded (they are on chip, or done without), the
+    next `kept` are loaded into the managed region, and the rest are streamed.
+    """
+
+    start: int
+    stop: int
+    absent: int = 0
+    kept: int = 0
+    slices: int = 1
+
+    def split(self, first: int, last: int) -> tuple[int, int]:
+        """Bytes of [first, last) to be kept and to be streamed; neighbours sum exactly."""
+        first, last = max(first, self.start), min(last, self.stop)
+        if first >= last:
+            return 0, 0
+
+        def share(slices: int) -> int:
+            return last * slices // self.slices - first * slices // self.slices
+
+        covered = share(self.absent + self.kept)
+        return covered - share(self.absent), last - first - covered
+
+
+def manage_weights(tiled: TiledGroup, spans: Sequence[WeightSpan]) -> TiledGroup:
+    """The group's tiles with their weight loads split by the spans, which must not overlap.
+
+    Weights that no span covers are streamed.
+    """
+    if not spans:
+        return tiled
+    seen: set[int] = set()
+    tiles = []
+    for tile in tiled.tiles:
+        loads: list[Load] = []
+        for load in tile.loads:
+            if load.kind is not TransferKind.WEIGHT:
+                loads.append(load)
+                continue
+            loads += _split(load, spans, first_touch=load.offset_bytes not in seen)
+            seen.add(load.offset_bytes)
+        tiles.append(Tile(tile.pe_cycles, tile.vector_cycles, loads, tile.store_bytes))
+    return replace(tiled, tiles=tuple(tiles))
+
+
+def _split(load: Load, spans: Sequence[WeightSpan], first_touch: bool) -> list[Load]:
+    first, last = load.offset_bytes, load.offset_bytes + load.n_bytes
+    kept = streamed = covered = 0
+    for span in spans:
+        keep, stream = span.split(first, last)
+        kept, streamed = kept + keep, streamed + stream
+        covered += max(min(last, span.stop) - max(first, span.start), 0)
+    streamed += load.n_bytes - covered
+    parts = []
+    if kept and first_touch:
+        parts.append(replace(load, n_bytes=kept, held_for=0, kept=True))
+    if streamed:
+        parts.append(replace(load, n_bytes=streamed))
+    return parts
