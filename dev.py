@@ -163,7 +163,7 @@ def install() -> None:
     env = uv_environment(PYTHON)
     uv_install = [PYTHON, "-m", "uv", "pip", "install", "--python", PYTHON, "-c", CONSTRAINTS]
     install_torch(uv_install, env)
-    everything = ["--build-constraints", CONSTRAINTS, "-e", ".[torch,data,dev]"]
+    everything = ["--build-constraints", CONSTRAINTS, "-e", ".[torch,data,cluster,explore,dev]"]
     step("installing the project and its other dependencies", [*uv_install, *everything], env)
 
 
