@@ -1,4 +1,4 @@
-"""Energy and leakage of one scratchpad bank by size, technology node and temperature.
+"""Energy, leakage and area of one scratchpad bank by size, technology node and temperature.
 
 From 45 to 22 nm: CACTI 7, single bank, 16-byte words, itrs-lstp cells (`cacti7_sram.csv`),
 log-log between the sizes and between the nodes 45, 32 and 22. Below 22 nm CACTI has no cells;
@@ -60,6 +60,7 @@ class _Row:
     read_pj: float
     write_pj: float
     leakage_w: float
+    area_mm2: float
 
 
 def check_range(bank_bytes: int, node_nm: float) -> None:
@@ -104,6 +105,21 @@ def sram_bank(bank_bytes: int, node_nm: float, temperature_k: float) -> SramBank
         energy_source=_energy_source(bank_bytes, node_nm),
         leakage_source=_leakage_source(bank_bytes, node_nm, temperature_k),
     )
+
+
+def bank_area_mm2(bank_bytes: int, node_nm: float) -> float:
+    """Silicon area of one bank by CACTI 7, log-log between its sizes and nodes.
+
+    Below 8 KiB, the table's smallest, the area shrinks with the size.
+
+    Raises:
+        SpecError: a bank or a node outside CACTI's, from 22 to 45 nm.
+    """
+    check_range(bank_bytes, node_nm)
+    if node_nm < FINEST_CACTI_NM:
+        raise SpecError(f"energy.node_nm: {node_nm:g}: areas reach from 22 to 45 nm")
+    size = float(max(bank_bytes, SMALLEST_TABLED_BYTES))
+    return _at(size, node_nm, "area_mm2") * min(bank_bytes / size, 1.0)
 
 
 def _energy_source(bank_bytes: int, node_nm: float) -> str:
@@ -179,6 +195,7 @@ def _rows() -> tuple[_Row, ...]:
             read_pj=float(row["read_nJ"]) * 1000,
             write_pj=float(row["write_nJ"]) * 1000,
             leakage_w=float(row["leak_mW"]) / 1000,
+            area_mm2=float(row["area_mm2"]),
         )
         for row in csv.DictReader(lines)
         if row["cell"] == "itrs-lstp" and int(row["width_B"]) == WORD_BYTES
