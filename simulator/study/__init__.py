@@ -1,0 +1,1 @@
+"""Design-space studies: many points, evaluated anywhere, each kept as soon as it is finished."""

@@ -1,0 +1,269 @@
+"""What all points of a study have in common, and how a point's choices change it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from simulator.errors import InfeasiblePlanError, SpecError, UserError
+from simulator.ir import Route, Workload
+from simulator.mapping.placement import Placement
+from simulator.policy import Policy
+from simulator.program_file import workload_from_json, workload_to_json
+from simulator.spec import AcceleratorSpec
+from simulator.spec_file import Override, field_names, with_overrides
+from simulator.study.area import fill_area
+from simulator.study.axis import Choices, GridAxis, RandomAxis, Value
+from simulator.study.code_version import CODE_SHA256
+from simulator.validation import nearest
+from simulator.weight_bits import WeightBitsRule, check_rules, with_weight_bits
+
+BITS_PREFIX = "bits."
+RUN_OPTIONS = ("workload", "policy", "placement")
+"""Axes that are no fields of the spec, beside bits.PATTERN."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One point, ready to be simulated; equal keys give equal results."""
+
+    workload: Workload
+    spec: AcceleratorSpec
+    policy: Policy
+    placement: Placement
+    routes: tuple[Route, ...]
+    key: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """The device, networks, routes and options that points start from.
+
+    Attributes:
+        spec: with every --set applied.
+        workloads: one or several; several are the axis `workload`.
+        routes: by workload name, how often each route (its arms) occurs.
+        policy, placement: where no axis says otherwise.
+        bits: rules that hold at every point, before those of axes.
+        iso_area_mm2: if given, the scratchpad of every point is the largest this area holds.
+    """
+
+    spec: AcceleratorSpec
+    workloads: tuple[Workload, ...]
+    routes: Mapping[str, Mapping[tuple[int, ...], int]]
+    policy: str
+    placement: str
+    bits: tuple[str, ...] = ()
+    iso_area_mm2: float | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the content, for naming studies."""
+        return hashlib.sha256(self._text.encode()).hexdigest()
+
+    @cached_property
+    def _text(self) -> str:
+        data = {
+            "spec": self.spec.model_dump(mode="json"),
+            "workloads": [workload_to_json(workload) for workload in self.workloads],
+            "routes": {
+                name: sorted([list(arms), count] for arms, count in counts.items())
+                for name, counts in self.routes.items()
+            },
+            "policy": self.policy,
+            "placement": self.placement,
+            "bits": list(self.bits),
+            "iso_area_mm2": self.iso_area_mm2,
+        }
+        return json.dumps(data, sort_keys=True)
+
+    def to_bytes(self) -> bytes:
+        """Compressed, to be sent along with every task: a worker may join at any time."""
+        return zlib.compress(self._text.encode())
+
+    @classmethod
+    def from_bytes(cls, packed: bytes) -> Context:
+        """The context another process packed."""
+        data = json.loads(zlib.decompress(packed))
+        return cls(
+            spec=AcceleratorSpec.model_validate_json(json.dumps(data["spec"])),
+            workloads=tuple(workload_from_json(text, "context") for text in data["workloads"]),
+            routes={
+                name: {tuple(arms): count for arms, count in counts}
+                for name, counts in data["routes"].items()
+            },
+            policy=data["policy"],
+            placement=data["placement"],
+            bits=tuple(data["bits"]),
+            iso_area_mm2=data["iso_area_mm2"],
+        )
+
+    def scenario(self, choices: Choices) -> Scenario:
+        """The point with these choices.
+
+        Raises:
+            SpecError: the choices make no valid spec, or no scratchpad fits the area.
+        """
+        overrides = tuple(
+            (field, value) for field, value in choices.items() if field_kind(field) == "spec"
+        )
+        spec, spec_digest = self._spec(overrides)
+        rules = tuple(
+            f"{field.removeprefix(BITS_PREFIX)}={value}"
+            for field, value in choices.items()
+            if field.startswith(BITS_PREFIX)
+        )
+        name = str(choices.get("workload", self.workloads[0].name))
+        workload, workload_digest = self._workload(name, rules)
+        policy = Policy(str(choices.get("policy", self.policy)))
+        placement = Placement(str(choices.get("placement", self.placement)))
+        parts = [spec_digest, workload_digest, self._routes(name)[1], policy.value]
+        parts += [placement.value, CODE_SHA256]
+        key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return Scenario(workload, spec, policy, placement, self._routes(name)[0], key)
+
+    def invalid_key(self, choices: Choices) -> str:
+        """A key for choices that make no scenario."""
+        text = json.dumps([self.digest, list(choices.items()), CODE_SHA256])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @cached_property
+    def _caches(self) -> tuple[Any, Any, Any]:
+        return lru_cache(256)(self._make_spec), lru_cache(64)(self._make_workload), {}
+
+    def _spec(self, overrides: tuple[tuple[str, Value], ...]) -> tuple[AcceleratorSpec, str]:
+        # 1 and 1.0 and True are one key to a cache but not to a spec.
+        typed = tuple((field, value, type(value)) for field, value in overrides)
+        found: tuple[AcceleratorSpec, str] = self._caches[0](typed)
+        return found
+
+    def _make_spec(self, overrides: tuple[tuple[str, Value, type], ...]) -> Any:
+        spec = self.spec
+        if overrides:
+            spec = with_overrides(spec, [Override(field, value) for field, value, _ in overrides])
+        if self.iso_area_mm2 is not None:
+            spec = fill_area(spec, self.iso_area_mm2)
+        text = spec.model_dump_json(exclude={"name", "description", "sources"})
+        return spec, hashlib.sha256(text.encode()).hexdigest()
+
+    def _workload(self, name: str, rules: tuple[str, ...]) -> tuple[Workload, str]:
+        found: tuple[Workload, str] = self._caches[1](name, rules)
+        return found
+
+    def _make_workload(self, name: str, rules: tuple[str, ...]) -> Any:
+        workload = next(each for each in self.workloads if each.name == name)
+        parsed = [WeightBitsRule.parse(rule) for rule in (*self.bits, *rules)]
+        workload = with_weight_bits(workload, parsed)
+        text = workload.program.model_dump_json()
+        return workload, hashlib.sha256(text.encode()).hexdigest()
+
+    def _routes(self, name: str) -> tuple[tuple[Route, ...], str]:
+        known = self._caches[2]
+        if name not in known:
+            counts = sorted(self.routes[name].items())
+            routes = tuple(Route(arms=arms) for arms, count in counts for _ in range(count))
+            known[name] = (routes, hashlib.sha256(repr(counts).encode()).hexdigest())
+        found: tuple[tuple[Route, ...], str] = known[name]
+        return found
+
+
+def count_routes(routes: Sequence[Route]) -> dict[tuple[int, ...], int]:
+    """How often each route occurs, by its arms."""
+    return dict(Counter(route.arms for route in routes))
+
+
+def field_kind(field: str) -> str:
+    """What an axis varies: `run` (workload, policy, placement), `bits`, or a field of the `spec`.
+
+    Raises:
+        UserError: nothing of that name can be varied.
+    """
+    if field in RUN_OPTIONS:
+        return "run"
+    if field.startswith(BITS_PREFIX):
+        return "bits"
+    known = [name for name in field_names() if "." in name]
+    if field not in known:
+        raise UserError(
+            f"--vary {field}: nothing of that name can be varied"
+            f"{nearest(field, [*known, *RUN_OPTIONS])}; a dotted field of the spec, "
+            f"{', '.join(RUN_OPTIONS)} or bits.PATTERN can"
+        )
+    return "spec"
+
+
+def checked_axes(
+    context: Context, axes: Sequence[GridAxis | RandomAxis]
+) -> list[GridAxis | RandomAxis]:
+    """The axes, every value of which some point can take; ranges of counts are rounded to them.
+
+    A value that is wrong by itself is the user's mistake. Values that only do not go together, or
+    do not fit the network, make infeasible points later.
+
+    Raises:
+        UserError: an unknown field, or a value it can never have.
+    """
+    checked: list[GridAxis | RandomAxis] = []
+    for axis in axes:
+        kind = field_kind(axis.field)
+        if context.iso_area_mm2 is not None and axis.field == "scratchpad.capacity_kib":
+            raise UserError(f"--vary {axis.field}: with --iso-area the capacity follows from it")
+        if isinstance(axis, RandomAxis):
+            checked.append(_drawn(context.spec, axis, kind))
+            continue
+        if kind == "run":
+            _check_run_values(context, axis)
+        elif kind == "bits":
+            rules = [f"{axis.field.removeprefix(BITS_PREFIX)}={value}" for value in axis.values]
+            check_rules(context.workloads, [WeightBitsRule.parse(rule) for rule in rules])
+        else:
+            for value in axis.values:
+                _check_spec_value(context.spec, axis.field, value)
+        checked.append(axis)
+    return checked
+
+
+def _drawn(spec: AcceleratorSpec, axis: RandomAxis, kind: str) -> RandomAxis:
+    if kind != "spec":
+        raise UserError(f"--vary {axis.field}: only numbers can be drawn; list its values")
+    part, _, field = axis.field.partition(".")
+    counts = isinstance(getattr(getattr(spec, part), field), int)
+    multiple = axis.multiple_of or (1 if counts else None)
+    drawn = RandomAxis(axis.field, axis.low, axis.high, axis.is_logarithmic, multiple)
+    for end in (0.0, 1.0):
+        _check_spec_value(spec, axis.field, drawn.value_at(end))
+    return drawn
+
+
+def _check_run_values(context: Context, axis: GridAxis) -> None:
+    known = {
+        "workload": [workload.name for workload in context.workloads],
+        "policy": [policy.value for policy in Policy],
+        "placement": [placement.value for placement in Placement],
+    }[axis.field]
+    for value in axis.values:
+        if value not in known:
+            raise UserError(
+                f"--vary {axis.field}: {value!r}: must be one of {', '.join(known)}"
+                f"{nearest(str(value), known)}"
+            )
+
+
+def _check_spec_value(spec: AcceleratorSpec, field: str, value: Value) -> None:
+    """Refuse a value that the field itself cannot have, whatever stands in the others."""
+    try:
+        with_overrides(spec, [Override(field, value)])
+    except SpecError as error:
+        own = f"{spec.name}: {field}: "
+        if str(error).startswith(own):
+            raise UserError(f"--vary {field}: {str(error).removeprefix(own)}") from None
+
+
+REASONS = (SpecError, InfeasiblePlanError)
+"""What makes a point infeasible, as opposed to what makes a study wrong."""

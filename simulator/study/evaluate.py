@@ -1,0 +1,74 @@
+"""Evaluates points: here, in another process, or on another machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from simulator.errors import UserError
+from simulator.simulation import run_workload
+from simulator.study.axis import Choices
+from simulator.study.code_version import CODE_SHA256
+from simulator.study.context import REASONS, Context, Scenario
+from simulator.study.outcome import Engine, Outcome, outcome_of
+
+
+@dataclass(frozen=True)
+class Task:
+    """Points to evaluate together; small enough to be sent anywhere."""
+
+    context: bytes
+    code_sha256: str
+    choices: tuple[Choices, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A task's outcomes, in its order, and how long they took."""
+
+    outcomes: tuple[Outcome, ...]
+    elapsed_s: float
+
+
+def evaluate_task(task: Task) -> Answer:
+    """Evaluate a task in whatever process this is.
+
+    Raises:
+        UserError: this process runs other code than the one that asked.
+    """
+    if task.code_sha256 != CODE_SHA256:
+        raise UserError(
+            f"a worker runs other simulator code ({CODE_SHA256[:12]}) than this process "
+            f"({task.code_sha256[:12]}): install the same version on every machine"
+        )
+    began_s = time.perf_counter()
+    context = _context(task.context)
+    outcomes = evaluate([context.scenario(choices) for choices in task.choices])
+    return Answer(tuple(outcomes), time.perf_counter() - began_s)
+
+
+@lru_cache(maxsize=4)
+def _context(packed: bytes) -> Context:
+    return Context.from_bytes(packed)
+
+
+def evaluate(scenarios: Sequence[Scenario]) -> list[Outcome]:
+    """The outcome of each scenario, in order."""
+    return [_simulate(scenario) for scenario in scenarios]
+
+
+def _simulate(scenario: Scenario) -> Outcome:
+    """One point on the event engine."""
+    try:
+        run = run_workload(
+            scenario.workload,
+            scenario.spec,
+            scenario.policy,
+            scenario.routes,
+            placement=scenario.placement,
+        )
+    except REASONS as error:
+        return Outcome.infeasible(scenario.key, str(error))
+    return outcome_of(scenario.key, run, Engine.EVENT)

@@ -1,0 +1,95 @@
+"""What is kept of one point: its figures, or why there are none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+from simulator.cost.energy import EnergyBreakdown
+from simulator.result import StallKind
+from simulator.simulation import RunResult
+from simulator.study.area import area_of
+
+Number = int | float | None
+
+
+class Status(StrEnum):
+    """Whether a point has figures."""
+
+    OK = "ok"
+    INFEASIBLE = "infeasible"
+
+
+class Engine(StrEnum):
+    """What computed a point: `event` is SimPy, `fast` the recurrence; they agree exactly."""
+
+    EVENT = "event"
+    FAST = "fast"
+
+
+ENERGY_PARTS = tuple(
+    field.name.removesuffix("_pj")
+    for field in fields(EnergyBreakdown)
+    if field.name.endswith("_pj")
+)
+METRICS = (
+    "latency_mean_ps",
+    "latency_p50_ps",
+    "latency_p99_ps",
+    "latency_max_ps",
+    "compute_ps",
+    *(f"{kind.value}_ps" for kind in StallKind),
+    "energy_pj",
+    *(f"energy_{part}_pj" for part in ENERGY_PARTS),
+    "dram_read_bytes",
+    "dram_write_bytes",
+    "weight_read_bytes",
+    "macs",
+    "pe_utilization_fraction",
+    "scratchpad_peak_bytes",
+    "area_mm2",
+)
+"""Means per inference but for the percentiles, the peak and the area, which may be unknown."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One evaluated point: its metrics in the order of METRICS, or the reason there are none."""
+
+    key: str
+    status: Status
+    reason: str
+    engine: str
+    metrics: tuple[Number, ...]
+
+    @classmethod
+    def infeasible(cls, key: str, reason: str) -> Outcome:
+        """A point that cannot be built or mapped."""
+        return cls(key, Status.INFEASIBLE, reason, "", (None,) * len(METRICS))
+
+    def metric(self, name: str) -> Number:
+        """One figure by its name in METRICS."""
+        return self.metrics[METRICS.index(name)]
+
+
+def outcome_of(key: str, run: RunResult, engine: Engine) -> Outcome:
+    """The figures of a run."""
+    results, energy = run.results, run.mean_energy
+    area = area_of(run.spec)
+    found: dict[str, Number] = {
+        "latency_mean_ps": run.mean({arms: r.latency_ps for arms, r in results.items()}),
+        "latency_p50_ps": run.latency_percentile_ps(50),
+        "latency_p99_ps": run.latency_percentile_ps(99),
+        "latency_max_ps": max(run.latencies_ps),
+        "compute_ps": run.mean({arms: r.compute_ps for arms, r in results.items()}),
+        **{f"{kind.value}_ps": run.mean_stall_ps(kind) for kind in StallKind},
+        "energy_pj": energy.total_pj,
+        **{f"energy_{part}_pj": getattr(energy, f"{part}_pj") for part in ENERGY_PARTS},
+        "weight_read_bytes": run.mean({a: r.weight_read_bytes for a, r in results.items()}),
+        "pe_utilization_fraction": run.pe_utilization_fraction,
+        "scratchpad_peak_bytes": max(r.scratchpad_peak_bytes for r in results.values()),
+        "area_mm2": area.total_mm2 if area else None,
+    }
+    for count in ("dram_read_bytes", "dram_write_bytes", "macs"):
+        found[count] = run.mean({a: getattr(r.counts, count) for a, r in results.items()})
+    return Outcome(key, Status.OK, "", engine, tuple(found[name] for name in METRICS))
