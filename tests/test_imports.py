@@ -50,6 +50,8 @@ OWNERS = {
     "pandas": ("reports",),
     "matplotlib": ("reports",),
     "jinja2": ("reports",),
+    "distributed": ("simulator.study.workers",),
+    "optuna": ("simulator.study.search",),
     "rich": ("simulator.cli", "simulator.__main__"),
 }
 

@@ -1,0 +1,174 @@
+"""Runs a study: hands out what is not known yet, keeps what comes back, and tells how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from dataclasses import dataclass, field
+from itertools import islice
+
+from simulator.study.axis import Choices
+from simulator.study.code_version import CODE_SHA256
+from simulator.study.context import REASONS, Context
+from simulator.study.evaluate import Answer, Task
+from simulator.study.outcome import Outcome, Status
+from simulator.study.store import Store
+from simulator.study.workers import Workers
+
+Point = tuple[int, Choices]
+
+CHUNK_S = 1.0
+"""About how long a task should take: long against handing it out, short to lose."""
+LARGEST_CHUNK = 256
+SCAN_AT_ONCE = 1024
+CHECK_S = 1.0
+
+
+@dataclass
+class Progress:
+    """How far a study is, for people.
+
+    Attributes:
+        total: points of the study. finished: of them, now. reused: of these, known before.
+        infeasible: of the finished ones this time, how many have no figures.
+        engines: how many were computed by which engine, this time.
+        best: the feasible point of least mean latency seen this time, and its choices.
+    """
+
+    total: int
+    finished: int = 0
+    reused: int = 0
+    infeasible: int = 0
+    engines: dict[str, int] = field(default_factory=dict)
+    best: tuple[Choices, Outcome] | None = None
+
+    def note(self, points: Sequence[Point], outcomes: Sequence[Outcome], reused: bool) -> None:
+        """Count finished points."""
+        self.finished += len(points)
+        self.reused += len(points) if reused else 0
+        for (_, choices), outcome in zip(points, outcomes, strict=True):
+            if outcome.status is Status.INFEASIBLE:
+                self.infeasible += 1
+                continue
+            if not reused:
+                self.engines[outcome.engine] = self.engines.get(outcome.engine, 0) + 1
+            if self.best is None or _latency_ps(outcome) < _latency_ps(self.best[1]):
+                self.best = (choices, outcome)
+
+
+Watcher = Callable[[Progress], None]
+
+
+class Runner:
+    """Evaluates points of one study on some workers and keeps them in a store."""
+
+    def __init__(self, store: Store, study: str, context: Context, workers: Workers) -> None:
+        self.store, self.study, self.context, self.workers = store, study, context, workers
+        self._packed = context.to_bytes()
+        self._size = 1
+
+    def run(self, points: Iterable[Point], total: int, watch: Watcher) -> Progress:
+        """Finish all points, those known already at once; memory does not grow with them.
+
+        Raises:
+            StoreError: results cannot be kept.
+            WorkersError: no more results can be expected.
+        """
+        progress = Progress(total)
+        watch(progress)
+        missing = self._missing(points, progress, watch)
+        in_flight: dict[Future[Answer], list[tuple[Point, str]]] = {}
+        again: list[list[tuple[Point, str]]] = []
+        while True:
+            while len(in_flight) < self.workers.in_flight:
+                chunk = again.pop() if again else list(islice(missing, self._size))
+                if not chunk:
+                    break
+                in_flight[self._submit(chunk)] = chunk
+            if not in_flight:
+                return progress
+            done, _ = wait(in_flight, CHECK_S, FIRST_COMPLETED)
+            if not done:
+                self.workers.check()
+            again += self._collect(in_flight, done, progress)
+            watch(progress)
+
+    def _missing(
+        self, points: Iterable[Point], progress: Progress, watch: Watcher
+    ) -> Iterator[tuple[Point, str]]:
+        """Points that have to be evaluated, with their keys; all others are finished on the way."""
+        stream = iter(points)
+        while batch := list(islice(stream, SCAN_AT_ONCE)):
+            there = self.store.finished(self.study, batch[0][0], batch[-1][0] + 1)
+            progress.finished += len(there)
+            progress.reused += len(there)
+            unknown = [point for point in batch if point[0] not in there]
+            while unknown:
+                # Keys are looked up late: another process may have finished them meanwhile.
+                part, unknown = unknown[: self._size], unknown[self._size :]
+                yield from self._unknown(part, progress)
+                watch(progress)
+
+    def _unknown(self, points: Sequence[Point], progress: Progress) -> Iterator[tuple[Point, str]]:
+        keyed: list[tuple[Point, str]] = []
+        impossible: list[tuple[Point, Outcome]] = []
+        for point in points:
+            try:
+                keyed.append((point, self.context.scenario(point[1]).key))
+            except REASONS as error:
+                key = self.context.invalid_key(point[1])
+                impossible.append((point, Outcome.infeasible(key, str(error))))
+        known = self.store.known([key for _, key in keyed])
+        found = [(point, known[key]) for point, key in keyed if key in known]
+        for settled, reused in ((impossible, False), (found, True)):
+            if settled:
+                self._keep([p for p, _ in settled], [o for _, o in settled], progress, reused)
+        yield from ((point, key) for point, key in keyed if key not in known)
+
+    def _submit(self, chunk: list[tuple[Point, str]]) -> Future[Answer]:
+        """Hand out a chunk; choices that lead to the same scenario are evaluated once."""
+        distinct = {key: choices for (_, choices), key in chunk}
+        return self.workers.submit(Task(self._packed, CODE_SHA256, tuple(distinct.values())))
+
+    def _collect(
+        self,
+        in_flight: dict[Future[Answer], list[tuple[Point, str]]],
+        done: Iterable[Future[Answer]],
+        progress: Progress,
+    ) -> list[list[tuple[Point, str]]]:
+        """Keep the finished tasks; returns the chunks to hand out again."""
+        again: list[list[tuple[Point, str]]] = []
+        for future in done:
+            chunk = in_flight.pop(future)
+            try:
+                answer = future.result()
+            except (Exception, CancelledError) as error:
+                if not self.workers.recover(error):
+                    raise
+                again += [chunk, *in_flight.values()]
+                in_flight.clear()
+                return again
+            by_key = {outcome.key: outcome for outcome in answer.outcomes}
+            self._keep([p for p, _ in chunk], [by_key[key] for _, key in chunk], progress, False)
+            self._pace(len(answer.outcomes), answer.elapsed_s)
+        return again
+
+    def _keep(
+        self,
+        points: Sequence[Point],
+        outcomes: Sequence[Outcome],
+        progress: Progress,
+        reused: bool,
+    ) -> None:
+        self.store.add(self.study, points, outcomes)
+        progress.note(points, outcomes, reused)
+
+    def _pace(self, count: int, elapsed_s: float) -> None:
+        """Let the next chunks take about CHUNK_S, growing at most twofold at a time."""
+        fitting = int(count * CHUNK_S / max(elapsed_s, 1e-6))
+        self._size = max(1, min(fitting, 2 * self._size, LARGEST_CHUNK))
+
+
+def _latency_ps(outcome: Outcome) -> float:
+    value = outcome.metric("latency_mean_ps")
+    return float(value) if value is not None else float("inf")
