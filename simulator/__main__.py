@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "replay a workload on an accelerator and say what it costs and why",
     "compare": "put several workloads side by side on one accelerator",
     "sensitivity": "show which constants energy and latency hang on",
+    "sweep": "evaluate a design space point by point, resumably, here or on a cluster",
     "describe": "count a workload's parameters, MACs and weight bytes",
     "build": "train a network, rebuild it as a tree, fine-tune it and keep its real routes",
     "study": "answer one question with many runs",
@@ -42,6 +43,10 @@ def _trace(name: str) -> Workload:
 
 def _reports() -> Any:
     return importlib.import_module("reports.figures")
+
+
+def _sweep_reports() -> Any:
+    return importlib.import_module("reports.sweep")
 
 
 def _build(options: Mapping[str, Any], resume: bool) -> dict[str, Any]:
@@ -72,6 +77,7 @@ def _services() -> Services:
         programs_dir=Path(str(files("workloads").joinpath("programs"))),
         trace=_trace,
         reports=_reports,
+        sweep_reports=_sweep_reports,
         build=_build,
         build_reports=_build_reports,
         study_accuracy=_study_accuracy,

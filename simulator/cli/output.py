@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from simulator.errors import UserError
 
@@ -14,12 +17,24 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         UserError: the folder does not exist, or the path cannot be written.
     """
+    with writing(path) as file:
+        file.write(text)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[TextIO]:
+    """A file to write piece by piece that takes its place only when it is complete.
+
+    Raises:
+        UserError: the folder does not exist, or the path cannot be written.
+    """
     if path.is_dir():
         raise UserError(f"{path}: is a folder, name a file in it")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         try:
-            partial.write_text(text, encoding="utf-8", newline="\n")
+            with partial.open("w", encoding="utf-8", newline="\n") as file:
+                yield file
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)

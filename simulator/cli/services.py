@@ -19,6 +19,7 @@ class Services:
         programs_dir: folder of the shipped, already traced programs.
         trace: traces the named PyTorch workload (imports torch when called).
         reports: returns the `reports.figures` module (imports matplotlib when called).
+        sweep_reports: returns the `reports.sweep` module.
         build: builds a tree from options, resuming if asked to; returns its metrics.
         build_reports: returns the `reports.sigma_branch` module.
         study_accuracy: (data set, preset, folder, resume) to the study's results.
@@ -29,6 +30,7 @@ class Services:
     programs_dir: Path
     trace: Callable[[str], Workload]
     reports: Callable[[], Any]
+    sweep_reports: Callable[[], Any]
     build: Callable[[Mapping[str, Any], bool], dict[str, Any]]
     build_reports: Callable[[], Any]
     study_accuracy: Callable[[str, str, Path, bool], dict[str, Any]]

@@ -1,0 +1,141 @@
+"""Options of the commands that evaluate many points, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from simulator.cli.options import add_simulation_options, parse_overrides, routes_for
+from simulator.cli.progress import ProgressLine
+from simulator.cli.resolve import ROUTES_FILE, build_folder, resolve_spec, resolve_workload
+from simulator.cli.services import Services
+from simulator.errors import UserError
+from simulator.ir import Workload
+from simulator.study.area import area_of
+from simulator.study.context import Context, count_routes
+from simulator.study.workers import Cluster, InProcess, LocalProcesses, Workers
+from simulator.weight_bits import WeightBitsRule, check_rules
+
+STORE_FILE = "results.sqlite"
+MAX_WORKERS = 1024
+OF_THE_SPEC = -1.0
+"""--iso-area without a number: the area of the spec as it is."""
+
+
+def add_study_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what every study of many points takes."""
+    add_simulation_options(parser)
+    parser.add_argument(
+        "--workload",
+        required=True,
+        metavar="W[,W2]",
+        help="shipped workloads, program files or folders that build wrote; several are an axis",
+    )
+    parser.add_argument(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUES",
+        help="an axis: a list 16,32; steps 64:256:+64; factors 128:16384:x2; or drawn, "
+        "128:16384:loglhs:16; of a field of the spec, policy, placement, workload or "
+        "bits.PATTERN; repeatable",
+    )
+    parser.add_argument(
+        "--iso-area",
+        type=float,
+        nargs="?",
+        const=OF_THE_SPEC,
+        metavar="MM2",
+        help="give every point the largest scratchpad that this area (by default the spec's own) "
+        "leaves room for beside its array",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="processes on this machine (default %(default)s)",
+    )
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS", help="a Dask scheduler, e.g. tcp://10.0.0.1:8786"
+    )
+
+
+def context_for(args: argparse.Namespace, services: Services) -> tuple[Context, str]:
+    """What all points have in common, and where the spec came from.
+
+    Raises:
+        UserError: any of the options is wrong.
+    """
+    spec, origin = resolve_spec(args.spec, parse_overrides(args), services)
+    names = [name.strip() for name in args.workload.split(",") if name.strip()]
+    workloads = [resolve_workload(name, services) for name in names]
+    _check_names(args.workload, workloads)
+    check_rules(workloads, [WeightBitsRule.parse(text) for text in args.bits])
+    routes = {}
+    for name, workload in zip(names, workloads, strict=True):
+        folder = build_folder(name, services)
+        given = folder / ROUTES_FILE if folder is not None else None
+        routes[workload.name] = count_routes(routes_for(args, workload, given)[0])
+    area_mm2 = args.iso_area
+    if area_mm2 == OF_THE_SPEC:
+        area = area_of(spec)
+        if area is None:
+            raise UserError("--iso-area: the spec's area is not known (energy.node_nm 22 to 45)")
+        area_mm2 = area.total_mm2
+    elif area_mm2 is not None and not 0 < area_mm2 < 1e6:
+        raise UserError(f"--iso-area {area_mm2:g}: must be an area in mm^2")
+    bits = tuple(args.bits)
+    context = Context(spec, tuple(workloads), routes, args.policy, args.placement, bits, area_mm2)
+    return context, origin
+
+
+def _check_names(argument: str, workloads: list[Workload]) -> None:
+    names = [workload.name for workload in workloads]
+    if not names:
+        raise UserError(f"--workload {argument}: names no workload")
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"--workload {argument}: {name} is named twice")
+
+
+@contextmanager
+def workers_for(args: argparse.Namespace) -> Iterator[Workers]:
+    """Where points are evaluated.
+
+    Raises:
+        UserError: a bad number of workers, or a cluster that cannot be reached.
+    """
+    if not 1 <= args.workers <= MAX_WORKERS:
+        raise UserError(f"--workers {args.workers}: must be from 1 to {MAX_WORKERS}")
+    workers: Workers
+    if args.cluster:
+        workers = Cluster(args.cluster)
+    else:
+        workers = LocalProcesses(args.workers) if args.workers > 1 else InProcess()
+    try:
+        yield workers
+    finally:
+        workers.close()
+
+
+@contextmanager
+def resumable(line: ProgressLine, store: Path) -> Iterator[None]:
+    """Say how to go on after Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        line.close()
+        if line.latest is not None:
+            print(
+                f"stopped: {line.latest.finished:,} of {line.latest.total:,} points are kept in "
+                f"{store}; the same command goes on from there",
+                file=sys.stderr,
+            )
+        raise
+    finally:
+        line.close()

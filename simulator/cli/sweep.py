@@ -1,0 +1,133 @@
+"""`sweep`: one workload or several over a design space, every finished point kept."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from simulator.cli.format import quantity
+from simulator.cli.output import check_folder, make_folder, write_text, writing
+from simulator.cli.progress import ProgressLine
+from simulator.cli.services import Services
+from simulator.cli.study_options import (
+    STORE_FILE,
+    add_study_options,
+    context_for,
+    resumable,
+    workers_for,
+)
+from simulator.errors import UserError
+from simulator.study.axis import Choices, GridAxis, RandomAxis, parse_axis
+from simulator.study.context import Context, checked_axes
+from simulator.study.design import make_design
+from simulator.study.execute import Progress, Runner
+from simulator.study.store import Store
+from simulator.study.sweep import Sweep
+
+CSV_FILE, DESCRIPTION_FILE = "sweep.csv", "sweep.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    add_study_options(parser)
+    parser.add_argument(
+        "--samples", type=int, metavar="N", help="how many samples of the axes that are drawn"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help=f"{CSV_FILE}, {STORE_FILE}, {DESCRIPTION_FILE} and figures go here; the same "
+        "command resumes what was interrupted",
+    )
+    parser.add_argument("--no-figures", action="store_true", help="write the data files only")
+
+
+def execute(args: argparse.Namespace, services: Services) -> None:
+    """Finish all points, then write the table and the figures."""
+    check_folder(args.out)
+    context, origin = context_for(args, services)
+    sweep = Sweep(context, make_design(axes_for(args, context), args.samples, args.seed))
+    print(f"spec: {origin}", file=sys.stderr)
+    make_folder(args.out)
+    path = args.out / STORE_FILE
+    line = ProgressLine("sweep:")
+    with Store(path) as store, resumable(line, path):
+        store.describe(sweep.study, sweep.description())
+        with workers_for(args) as workers:
+            runner = Runner(store, sweep.study, context, workers)
+            progress = runner.run(sweep.points(), sweep.design.n_points, line)
+        with writing(args.out / CSV_FILE) as file:
+            sweep.write_csv(store, file)
+    write_text(args.out / DESCRIPTION_FILE, json.dumps(sweep.description(), indent=1) + "\n")
+    written = [CSV_FILE, DESCRIPTION_FILE, STORE_FILE]
+    if not args.no_figures:
+        figures = services.sweep_reports().write_sweep_figures(args.out / CSV_FILE, args.out)
+        written += [figure.name for figure in figures]
+    print(f"wrote {', '.join(written)} to {args.out}", file=sys.stderr)
+    if args.json:
+        print(json.dumps(_summary(progress), indent=1))
+    else:
+        _print_summary(progress)
+
+
+def axes_for(args: argparse.Namespace, context: Context) -> list[GridAxis | RandomAxis]:
+    """The axes of --vary, behind that of the workloads if there are several.
+
+    Raises:
+        UserError: none, or a wrong one.
+    """
+    axes = [parse_axis(text) for text in args.vary]
+    names = tuple(workload.name for workload in context.workloads)
+    if len(names) > 1 and not any(axis.field == "workload" for axis in axes):
+        axes = [GridAxis("workload", names), *axes]
+    if not axes:
+        raise UserError("--vary: name at least one axis, e.g. scratchpad.capacity_kib=512,1024")
+    return checked_axes(context, axes)
+
+
+def _summary(progress: Progress) -> dict[str, Any]:
+    best = None
+    if progress.best is not None:
+        choices, outcome = progress.best
+        best = {
+            "choices": choices,
+            "latency_mean_ps": outcome.metric("latency_mean_ps"),
+            "energy_pj": outcome.metric("energy_pj"),
+        }
+    return {
+        "points": progress.total,
+        "reused": progress.reused,
+        "infeasible": progress.infeasible,
+        "engines": dict(sorted(progress.engines.items())),
+        "fastest": best,
+    }
+
+
+def _print_summary(progress: Progress) -> None:
+    parts = [f"{progress.total:,} points"]
+    if progress.reused:
+        parts.append(f"{progress.reused:,} known before")
+    parts += [
+        f"{count:,} by the {engine} engine" for engine, count in sorted(progress.engines.items())
+    ]
+    if progress.infeasible:
+        parts.append(f"{progress.infeasible:,} infeasible (column reason)")
+    print("; ".join(parts))
+    if progress.best is not None:
+        choices, outcome = progress.best
+        latency_s = float(outcome.metric("latency_mean_ps") or 0) / 1e12
+        energy_j = float(outcome.metric("energy_pj") or 0) / 1e12
+        print(
+            f"fastest: {quantity(latency_s, 's')}, {quantity(energy_j, 'J')} at "
+            f"{describe_choices(choices)}"
+        )
+
+
+def describe_choices(choices: Choices) -> str:
+    """A point's choices on one line."""
+    return ", ".join(f"{field}={value}" for field, value in choices.items())
