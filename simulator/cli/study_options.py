@@ -63,6 +63,13 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cluster", metavar="ADDRESS", help="a Dask scheduler, e.g. tcp://10.0.0.1:8786"
     )
+    parser.add_argument(
+        "--cluster-timeout",
+        type=float,
+        default=20.0,
+        metavar="SECONDS",
+        help="how long to wait for the scheduler's answer (default 20)",
+    )
 
 
 def context_for(args: argparse.Namespace, services: Services) -> tuple[Context, str]:
@@ -114,7 +121,7 @@ def workers_for(args: argparse.Namespace) -> Iterator[Workers]:
         raise UserError(f"--workers {args.workers}: must be from 1 to {MAX_WORKERS}")
     workers: Workers
     if args.cluster:
-        workers = Cluster(args.cluster)
+        workers = Cluster(args.cluster, args.cluster_timeout)
     else:
         workers = LocalProcesses(args.workers) if args.workers > 1 else InProcess()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import multiprocessing
 import os
 import signal
@@ -142,6 +143,9 @@ class Cluster:
                 "'sigma-branch-simulator[cluster]'"
             ) from None
         self.address = address
+        # What it logs of a lost connection is told in one line, by check and recover.
+        for name in ("distributed", "distributed.client"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             self._client = client_class(address, timeout=timeout_s)
         except (OSError, ValueError) as error:
