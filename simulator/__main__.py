@@ -20,6 +20,8 @@ COMMANDS = {
     "compare": "put several workloads side by side on one accelerator",
     "sensitivity": "show which constants energy and latency hang on",
     "sweep": "evaluate a design space point by point, resumably, here or on a cluster",
+    "explore": "search a design space for the points worth choosing",
+    "inverse": "find the smallest scratchpad or bandwidth that meets a target",
     "describe": "count a workload's parameters, MACs and weight bytes",
     "build": "train a network, rebuild it as a tree, fine-tune it and keep its real routes",
     "study": "answer one question with many runs",
@@ -47,6 +49,10 @@ def _reports() -> Any:
 
 def _sweep_reports() -> Any:
     return importlib.import_module("reports.sweep")
+
+
+def _explore_reports() -> Any:
+    return importlib.import_module("reports.explore")
 
 
 def _build(options: Mapping[str, Any], resume: bool) -> dict[str, Any]:
@@ -78,6 +84,7 @@ def _services() -> Services:
         trace=_trace,
         reports=_reports,
         sweep_reports=_sweep_reports,
+        explore_reports=_explore_reports,
         build=_build,
         build_reports=_build_reports,
         study_accuracy=_study_accuracy,

@@ -20,6 +20,7 @@ class Services:
         trace: traces the named PyTorch workload (imports torch when called).
         reports: returns the `reports.figures` module (imports matplotlib when called).
         sweep_reports: returns the `reports.sweep` module.
+        explore_reports: returns the `reports.explore` module.
         build: builds a tree from options, resuming if asked to; returns its metrics.
         build_reports: returns the `reports.sigma_branch` module.
         study_accuracy: (data set, preset, folder, resume) to the study's results.
@@ -31,6 +32,7 @@ class Services:
     trace: Callable[[str], Workload]
     reports: Callable[[], Any]
     sweep_reports: Callable[[], Any]
+    explore_reports: Callable[[], Any]
     build: Callable[[Mapping[str, Any], bool], dict[str, Any]]
     build_reports: Callable[[], Any]
     study_accuracy: Callable[[str, str, Path, bool], dict[str, Any]]

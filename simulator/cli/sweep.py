@@ -60,7 +60,8 @@ def execute(args: argparse.Namespace, services: Services) -> None:
         store.describe(sweep.study, sweep.description())
         with workers_for(args) as workers:
             runner = Runner(store, sweep.study, context, workers)
-            progress = runner.run(sweep.points(), sweep.design.n_points, line)
+            progress = Progress(sweep.design.n_points)
+            runner.run(sweep.points(), progress, line)
         with writing(args.out / CSV_FILE) as file:
             sweep.write_csv(store, file)
     write_text(args.out / DESCRIPTION_FILE, json.dumps(sweep.description(), indent=1) + "\n")

@@ -67,14 +67,15 @@ class Runner:
         self._packed = context.to_bytes()
         self._size = 1
 
-    def run(self, points: Iterable[Point], total: int, watch: Watcher) -> Progress:
+    def run(self, points: Iterable[Point], progress: Progress, watch: Watcher) -> None:
         """Finish all points, those known already at once; memory does not grow with them.
+
+        Points come in the order of their numbers.
 
         Raises:
             StoreError: results cannot be kept.
             WorkersError: no more results can be expected.
         """
-        progress = Progress(total)
         watch(progress)
         missing = self._missing(points, progress, watch)
         in_flight: dict[Future[Answer], list[tuple[Point, str]]] = {}
@@ -86,7 +87,7 @@ class Runner:
                     break
                 in_flight[self._submit(chunk)] = chunk
             if not in_flight:
-                return progress
+                return
             done, _ = wait(in_flight, CHECK_S, FIRST_COMPLETED)
             if not done:
                 self.workers.check()

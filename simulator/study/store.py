@@ -126,16 +126,19 @@ class Store:
             self._db.executemany(_INSERT_RESULT, results)
             self._db.executemany("INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?)", numbered)
 
-    def rows(self, study: str) -> Iterator[tuple[int, Choices, Outcome]]:
-        """The study's points in order: number, choices, outcome."""
+    def rows(
+        self, study: str, first: int = 0, last: int = 2**62
+    ) -> Iterator[tuple[int, Choices, Outcome]]:
+        """The study's points from first to before last, in order: number, choices, outcome."""
         columns = ", ".join(f"results.{name}" for name in ("key", "status", "reason", "engine"))
         metrics = ", ".join(f"results.{name}" for name in METRICS)
         query = (
             f"SELECT number, choices, {columns}, {metrics} FROM points "  # noqa: S608
-            "JOIN results USING (key) WHERE study = ? ORDER BY number"
+            "JOIN results USING (key) WHERE study = ? "
+            "AND number >= ? AND number < ? ORDER BY number"
         )
         with self._explained():
-            for number, choices, *row in self._db.execute(query, (study,)):
+            for number, choices, *row in self._db.execute(query, (study, first, last)):
                 yield number, json.loads(choices), _outcome(row)
 
     def _prepare(self) -> None:

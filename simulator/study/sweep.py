@@ -94,11 +94,14 @@ class Sweep:
         provenance = [self.design.seed, __version__, outcome.key]
         return [number, *map(_cell, (*options, *rest, *found)), *provenance]
 
-    def write_csv(self, store: Store, file: TextIO) -> None:
-        """Every finished point, in order, under a header; read from the store line by line."""
+    def write_csv(self, store: Store, file: TextIO, study: str | None = None) -> None:
+        """Every finished point, in order, under a header; read from the store line by line.
+
+        `study` is another study of points of this design, such as a search.
+        """
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(self.columns())
-        for number, choices, outcome in store.rows(self.study):
+        for number, choices, outcome in store.rows(study or self.study):
             writer.writerow(self.row(number, choices, outcome))
 
 

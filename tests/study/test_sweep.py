@@ -14,7 +14,7 @@ import pytest
 
 from simulator.__main__ import main
 from simulator.study.evaluate import evaluate_task
-from simulator.study.execute import Runner
+from simulator.study.execute import Progress, Runner
 from simulator.study.store import Store
 from simulator.study.workers import InProcess, LocalProcesses, WorkersError
 
@@ -187,7 +187,8 @@ def test_a_crashed_worker_is_replaced(context, tmp_path):
     workers = Crashing(1)
     try:
         with Store(tmp_path / "s.sqlite") as store:
-            progress = Runner(store, "s", context, workers).run(points, 6, lambda _: None)
+            progress = Progress(6)
+            Runner(store, "s", context, workers).run(points, progress, lambda _: None)
             assert progress.finished == 6
             assert len(list(store.rows("s"))) == 6
     finally:
@@ -205,7 +206,7 @@ def test_workers_that_always_die_end_the_study_with_advice(context, tmp_path):
             Store(tmp_path / "s.sqlite") as store,
             pytest.raises(WorkersError, match="worker processes died 4 times"),
         ):
-            Runner(store, "s", context, workers).run([(0, {})], 1, lambda _: None)
+            Runner(store, "s", context, workers).run([(0, {})], Progress(1), lambda _: None)
     finally:
         workers.close()
 
@@ -220,8 +221,9 @@ def test_a_point_another_process_finished_meanwhile_is_not_computed(context, tmp
 
     workers = Counting()
     with Store(tmp_path / "s.sqlite") as store:
-        Runner(store, "one", context, InProcess()).run([(0, {})], 1, lambda _: None)
-        progress = Runner(store, "two", context, workers).run([(0, {})], 1, lambda _: None)
+        Runner(store, "one", context, InProcess()).run([(0, {})], Progress(1), lambda _: None)
+        progress = Progress(1)
+        Runner(store, "two", context, workers).run([(0, {})], progress, lambda _: None)
     assert (workers.tasks, progress.reused) == (0, 1)
 
 
@@ -233,7 +235,7 @@ def test_equal_points_of_a_task_are_evaluated_once(context, tmp_path, monkeypatc
     )
     same = [(n, {"scratchpad.capacity_kib": 64 if n else 128}) for n in range(9)]
     with Store(tmp_path / "s.sqlite") as store:
-        Runner(store, "s", context, InProcess()).run(same, 9, lambda _: None)
+        Runner(store, "s", context, InProcess()).run(same, Progress(9), lambda _: None)
         assert len(list(store.rows("s"))) == 9
     assert len(seen) == 2
 
