@@ -17,16 +17,18 @@ CAPACITY = "scratchpad.capacity_kib"
 LATENCY, ENERGY, AREA = "latency_mean_ps", "energy_pj", "area_mm2"
 COMPUTE = "compute"
 
-REGIMES = {
-    COMPUTE: "computing",
-    StallKind.WEIGHT_WAIT.value: "waiting for weights",
-    StallKind.ROUTE_WAIT.value: "waiting for the route",
-    StallKind.SCRATCHPAD_FULL.value: "waiting for room",
-    StallKind.ACTIVATION_WAIT.value: "waiting for activations",
-    StallKind.MISPREDICT_REFETCH.value: "fetching again after a wrong guess",
-    StallKind.DRAIN.value: "draining",
+SMALL_STALL_FRACTION = 0.05
+STALLS = {
+    StallKind.WEIGHT_WAIT.value: "weights",
+    StallKind.ROUTE_WAIT.value: "the route",
+    StallKind.SCRATCHPAD_FULL.value: "room in the scratchpad",
+    StallKind.ACTIVATION_WAIT.value: "activations",
+    StallKind.MISPREDICT_REFETCH.value: "what a wrong guess displaced",
+    StallKind.DRAIN.value: "the last outputs",
 }
-"""What most of the time of an inference goes to."""
+"""What an inference waits for."""
+REGIMES = {COMPUTE: "hardly at all (< 5 %)", **STALLS}
+"""What an inference waits for most, or that it hardly waits."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class SweepFrame:
     """The feasible points of a sweep, and its axes.
 
     Attributes:
-        feasible: one row per point with figures; column `regime` added.
+        feasible: one row per point with figures; with the columns `regime`, the stall that takes
+            most time unless stalls hardly count, and `compute_fraction` of the latency.
         n_points: of the sweep, infeasible ones included.
         axes: columns with more than one value, in order.
     """
@@ -67,8 +70,10 @@ def read_sweep(path: Path) -> SweepFrame:
     feasible = table[table["status"] == "ok"].copy()
     for name in columns[columns.index("engine") + 1 : columns.index("seed")]:
         feasible[name] = pd.to_numeric(feasible[name])
-    times = pd.DataFrame({name: feasible[f"{name}_ps"] for name in REGIMES})
-    feasible["regime"] = times.idxmax(axis=1) if len(feasible) else ""
+    stalls = pd.DataFrame({name: feasible[f"{name}_ps"] for name in STALLS})
+    feasible["compute_fraction"] = feasible["compute_ps"] / feasible[LATENCY]
+    waits = feasible["compute_fraction"] < 1 - SMALL_STALL_FRACTION
+    feasible["regime"] = stalls.idxmax(axis=1).where(waits, COMPUTE) if len(feasible) else ""
     return SweepFrame(feasible, len(table), axes)
 
 

@@ -1,4 +1,4 @@
-"""The figure `scratchpad.png`: latency over scratchpad size, with what the time goes to."""
+"""The figure `scratchpad.png`: latency over scratchpad size, with what limits it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from simulator.result import StallKind
 PLOT_IN = (5.6, 3.9)
 LEGEND_IN = 2.9
 MOST_SERIES = 12
+MOST_OF_THE_TIME = 0.5
 LINES: tuple[Any, ...] = ("-", "--", ":", "-.")
 MARKS = {
     COMPUTE: "o",
@@ -43,7 +44,7 @@ def draw_scratchpad(sweep: SweepFrame) -> Sheet | None:
     sheet = Sheet(
         width_in=MARGIN_IN + 0.6 + PLOT_IN[0] + 0.25 + LEGEND_IN,
         height_in=HEADER_IN + PLOT_IN[1] + 0.7,
-        headline="Latency over scratchpad size, and what most of it goes to",
+        headline="Latency over scratchpad size, and what limits it",
         caption=f"{fastest}{sweep.n_points:,} points, {len(sweep.feasible):,} feasible"
         f"{'; ' + sweep.fixed_text() if sweep.fixed_text() else ''}",
     )
@@ -51,18 +52,25 @@ def draw_scratchpad(sweep: SweepFrame) -> Sheet | None:
     axes = sheet.axes(left_in, HEADER_IN, *PLOT_IN)
     series = _draw_lines(axes, best)
     used = [regime for regime in REGIMES if (best["regime"] == regime).any()]
-    marks = [
-        Line2D([], [], color=palette.DARK_GREY, marker=MARKS[regime], linestyle="", markersize=6)
-        for regime in used
+    marks = [_mark(MARKS[regime], REGIMES[regime], filled=True) for regime in used]
+    fills = [
+        _mark("o", "computing half of the time or more", filled=True),
+        _mark("o", "waiting most of the time", filled=False),
     ]
-    for mark, regime in zip(marks, used, strict=True):
-        mark.set_label(REGIMES[regime])
     legend_in = left_in + PLOT_IN[0] + 0.25
     sheet.legend(series, legend_in, HEADER_IN + 0.05, handlelength=3)
     top_in = HEADER_IN + 0.05 + 0.2 * len(series) + 0.3
-    sheet.text(legend_in, top_in, "most of the time is spent", size=8, weight="bold")
+    sheet.text(legend_in, top_in, "waits most for", size=8, weight="bold")
     sheet.legend(marks, legend_in, top_in + 0.2)
+    sheet.legend(fills, legend_in, top_in + 0.2 + 0.2 * len(marks) + 0.2)
     return sheet
+
+
+def _mark(shape: str, label: str, filled: bool) -> Line2D:
+    """A mark as the legend shows it."""
+    grey = palette.DARK_GREY
+    face = grey if filled else palette.WHITE
+    return Line2D([], [], color=grey, marker=shape, markerfacecolor=face, linestyle="", label=label)
 
 
 def _draw_lines(axes: Axes, best: pd.DataFrame) -> list[Line2D]:
@@ -78,12 +86,13 @@ def _draw_lines(axes: Axes, best: pd.DataFrame) -> list[Line2D]:
         ordered = group.sort_values(CAPACITY)
         latency = scale.of(1) * ordered[LATENCY]
         axes.plot(ordered[CAPACITY], latency, color=colour, linestyle=dashes, linewidth=1.6)
-        for regime, part in ordered.groupby("regime"):
+        for (regime, computes), part in ordered.groupby(
+            ["regime", ordered["compute_fraction"] >= MOST_OF_THE_TIME]
+        ):
             y = scale.of(1) * part[LATENCY]
-            mark = MARKS[str(regime)]
-            axes.plot(
-                part[CAPACITY], y, mark, color=colour, markersize=5.5, markeredgecolor="white"
-            )
+            face = colour if bool(computes) is True else palette.WHITE
+            style: dict[str, Any] = {"color": colour, "markerfacecolor": face, "markersize": 6}
+            axes.plot(part[CAPACITY], y, MARKS[str(regime)], linestyle="", **style)
         name = f"{workload}, {policy}" if len(policies) > 1 else str(workload)
         handles.append(Line2D([], [], color=colour, linestyle=dashes, label=wording.clip(name, 40)))
     sizes = sorted(best[CAPACITY].unique())

@@ -178,6 +178,7 @@ def count_routes(routes: Sequence[Route]) -> dict[tuple[int, ...], int]:
     return dict(Counter(route.arms for route in routes))
 
 
+@lru_cache(maxsize=1024)
 def field_kind(field: str) -> str:
     """What an axis varies: `run` (workload, policy, placement), `bits`, or a field of the `spec`.
 

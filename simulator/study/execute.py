@@ -19,7 +19,9 @@ Point = tuple[int, Choices]
 
 CHUNK_S = 1.0
 """About how long a task should take: long against handing it out, short to lose."""
-LARGEST_CHUNK = 256
+MOST_TASKS_PER_S = 200
+"""A Dask scheduler takes about 1 ms per task: with more workers, tasks are larger."""
+LARGEST_CHUNK = 1024
 SCAN_AT_ONCE = 1024
 CHECK_S = 1.0
 
@@ -66,6 +68,7 @@ class Runner:
         self.store, self.study, self.context, self.workers = store, study, context, workers
         self._packed = context.to_bytes()
         self._size = 1
+        self._chunk_s = chunk_s(workers.in_flight)
 
     def run(self, points: Iterable[Point], progress: Progress, watch: Watcher) -> None:
         """Finish all points, those known already at once; memory does not grow with them.
@@ -165,9 +168,14 @@ class Runner:
         progress.note(points, outcomes, reused)
 
     def _pace(self, count: int, elapsed_s: float) -> None:
-        """Let the next chunks take about CHUNK_S, growing at most twofold at a time."""
-        fitting = int(count * CHUNK_S / max(elapsed_s, 1e-6))
+        """Let the next chunks take about chunk_s, growing at most twofold at a time."""
+        fitting = int(count * self._chunk_s / max(elapsed_s, 1e-6))
         self._size = max(1, min(fitting, 2 * self._size, LARGEST_CHUNK))
+
+
+def chunk_s(in_flight: int) -> float:
+    """How long a task should take where so many are handed out at once, two per worker."""
+    return max(CHUNK_S, in_flight / 2 / MOST_TASKS_PER_S)
 
 
 def _latency_ps(outcome: Outcome) -> float:
