@@ -173,10 +173,11 @@ class Cluster:
             raise WorkersError(
                 self._lost("workers died again and again at the same points (out of memory?)")
             )
-        if isinstance(error, ModuleNotFoundError):
+        missing = next((e for e in (error, error.__cause__) if isinstance(e, ImportError)), None)
+        if missing is not None:
             raise WorkersError(
-                f"--cluster {self.address}: a worker lacks {error.name!r}: install this package "
-                "on every worker"
+                f"--cluster {self.address}: a worker cannot import {missing.name!r}: install this "
+                "package on every worker"
             )
         return False
 

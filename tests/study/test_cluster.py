@@ -84,8 +84,9 @@ def test_a_cluster_gives_the_serial_bytes_though_a_worker_is_killed(
     assert (out / "sweep.csv").read_bytes() == serial
 
 
+@pytest.mark.parametrize("comes_back", [False, True])
 def test_a_lost_scheduler_ends_with_a_message_and_the_command_resumes(
-    cluster, program_path, tmp_path
+    cluster, program_path, tmp_path, comes_back
 ):
     cluster.start_worker()
     cluster.wait_for_workers(1)
@@ -93,6 +94,10 @@ def test_a_lost_scheduler_ends_with_a_message_and_the_command_resumes(
     more = ["--cluster", cluster.address, "--no-figures"]
     process = start_and_wait(words(program_path, out, *more, axes=MANY), out, 5)
     cluster.scheduler.kill()
+    cluster.scheduler.wait()
+    if comes_back:
+        cluster.start_scheduler()
+        cluster.start_worker()
     began_s = time.monotonic()
     _, said = process.communicate(timeout=120)
     assert time.monotonic() - began_s < 60

@@ -99,6 +99,20 @@ def test_processes_give_the_same_bytes(program_path, tmp_path):
     assert serial.read_bytes() == parallel.read_bytes()
 
 
+def test_two_axes_of_numbers_make_a_heat_map(program_path, tmp_path):
+    axes = ["--vary", "scratchpad.capacity_kib=1,64,128", "--vary", "dram.bandwidth=2G,4G"]
+    main([*words(program_path, tmp_path, axes=axes), "--workers", "1"])
+    assert (tmp_path / "heat.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_sweep_without_a_feasible_point_still_has_its_table(program_path, tmp_path, capsys):
+    axes = ["--vary", "scratchpad.capacity_kib=1,2"]
+    assert main([*words(program_path, tmp_path, axes=axes), "--workers", "1"]) == 0
+    assert "2 infeasible" in capsys.readouterr().out
+    assert [row["status"] for row in rows(tmp_path)] == ["infeasible", "infeasible"]
+    assert not list(tmp_path.glob("*.png"))
+
+
 def test_drawn_axes_repeat_with_their_seed(program_path, tmp_path):
     axes = ["--vary", "scratchpad.capacity_kib=64:512:loglhs:16", "--samples", "6"]
     for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
