@@ -21,7 +21,8 @@ from simulator.program_file import workload_from_json
 from simulator.routes import draw_routes
 from simulator.spec_file import load_spec
 from simulator.study.axis import parse_axis
-from simulator.study.context import Context, checked_axes, count_routes
+from simulator.study.checks import checked_axes
+from simulator.study.context import Context, count_routes
 from simulator.study.design import make_design
 from simulator.study.evaluate import Answer, Task
 from simulator.study.execute import LARGEST_CHUNK, Progress, Runner, chunk_s

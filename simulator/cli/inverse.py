@@ -25,8 +25,8 @@ from simulator.cli.study_options import (
 from simulator.errors import UserError
 from simulator.result import StallKind
 from simulator.study.axis import ALIASES, GridAxis
+from simulator.study.checks import checked_axes
 from simulator.study.code_version import CODE_SHA256
-from simulator.study.context import checked_axes
 from simulator.study.execute import Point, Progress, Runner
 from simulator.study.inverse import Answer, Range, find_smallest
 from simulator.study.objective import COSTS, Limit

@@ -21,7 +21,8 @@ from simulator.cli.study_options import (
 )
 from simulator.errors import UserError
 from simulator.study.axis import Choices, GridAxis, RandomAxis, parse_axis
-from simulator.study.context import Context, checked_axes
+from simulator.study.checks import checked_axes
+from simulator.study.context import Context
 from simulator.study.design import make_design
 from simulator.study.execute import Progress, Runner
 from simulator.study.store import Store

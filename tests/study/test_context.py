@@ -9,8 +9,9 @@ from simulator.ir import Route
 from simulator.simulation import run_workload
 from simulator.study.area import NVDLA_AREAS, area_of, core_line, fill_area
 from simulator.study.axis import parse_axis
+from simulator.study.checks import checked_axes
 from simulator.study.code_version import CODE_SHA256
-from simulator.study.context import Context, checked_axes, count_routes
+from simulator.study.context import Context, count_routes
 from simulator.study.evaluate import Task, evaluate_task
 from simulator.study.outcome import METRICS
 from tests.devices import device

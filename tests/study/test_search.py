@@ -12,7 +12,8 @@ from simulator.__main__ import main
 from simulator.errors import UserError
 from simulator.routes import draw_routes
 from simulator.study.axis import parse_axis
-from simulator.study.context import Context, checked_axes, count_routes
+from simulator.study.checks import checked_axes
+from simulator.study.context import Context, count_routes
 from simulator.study.design import make_design
 from simulator.study.execute import Runner
 from simulator.study.objective import Limit, parse_objectives
@@ -25,7 +26,7 @@ from simulator.study.workers import InProcess
 from tests.devices import device
 
 AXES = (
-    "scratchpad.capacity_kib=16:128:+16",
+    "scratchpad.capacity_kib=16,32,48,64,96,128",
     "pe_array.rows=4,8,16,32",
     "policy=on_demand,oracle",
     "dram.bandwidth=2G,4G,8G",
@@ -97,11 +98,11 @@ def run(search, path):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, tree):
-    """The space tried whole: 8 capacities, 4 arrays, 2 policies, 3 bandwidths."""
+    """The space tried whole: 6 capacities, 4 arrays, 2 policies, 3 bandwidths."""
     routes = count_routes(draw_routes(tree, 100, 0))
     context = Context(device(), (tree,), {tree.name: routes}, "on_demand", "stream")
     path = tmp_path_factory.mktemp("whole") / "s.sqlite"
-    return context, path, run(search_for(context, 192), path)[0]
+    return context, path, run(search_for(context, 144), path)[0]
 
 
 def costs_of(found, at: int) -> tuple[float, float]:
@@ -111,7 +112,7 @@ def costs_of(found, at: int) -> tuple[float, float]:
 
 def test_a_small_space_is_tried_whole(whole):
     _, _, found = whole
-    assert len(found.points) == 192
+    assert len(found.points) == 144
     feasible = [at for at, (_, o) in enumerate(found.points) if o.status is Status.OK]
     costs = np.array([costs_of(found, at) for at in feasible])
     expected = {tuple(row) for row in costs[front(costs)]}
@@ -119,13 +120,13 @@ def test_a_small_space_is_tried_whole(whole):
     assert len(found.front) == len(expected)  # each set of costs once
     shares = [share for _, share in found.history]
     assert shares == sorted(shares)
-    assert found.history[-1] == (192, pytest.approx(1.0))
+    assert found.history[-1] == (144, pytest.approx(1.0))
 
 
 def test_nsga2_finds_nearly_all_with_less_than_half_of_the_points(whole, tmp_path):
     context, path, found = whole
-    part, progress = run(search_for(context, 80), path)  # the store knows every outcome
-    assert progress.reused == 80
+    part, progress = run(search_for(context, 64), path)  # the store knows every outcome
+    assert progress.reused == 64
     everything = np.array(
         [costs_of(found, at) for at, (_, o) in enumerate(found.points) if o.status is Status.OK]
     )
@@ -144,7 +145,7 @@ def test_a_longer_search_goes_on_where_the_shorter_one_ended(whole):
 def test_limits_keep_points_off_the_front(whole):
     context, path, found = whole
     median = sorted(costs_of(found, at)[0] for at in found.front)[len(found.front) // 2]
-    for points in (192, 80):
+    for points in (144, 64):
         search = search_for(context, points, f"latency < {median}ps")
         limited, _ = run(search, path)
         assert limited.front
@@ -153,7 +154,7 @@ def test_limits_keep_points_off_the_front(whole):
 
 def test_no_point_within_the_limits(whole):
     context, path, _ = whole
-    found, _ = run(search_for(context, 192, "latency < 1ps"), path)
+    found, _ = run(search_for(context, 144, "latency < 1ps"), path)
     assert (found.front, found.history) == ((), ())
 
 
@@ -177,7 +178,7 @@ def test_the_command_writes_points_front_and_figures(program_path, tmp_path, cap
 
 def test_an_objective_that_is_not_known_is_refused(whole, tmp_path):
     context, path, _ = whole  # a device that names no node
-    search = replace(search_for(context, 192), objectives=("latency", "area"))
+    search = replace(search_for(context, 144), objectives=("latency", "area"))
     with pytest.raises(UserError, match="area: is not known for this device"):
         run(search, path)
 

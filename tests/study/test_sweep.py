@@ -123,7 +123,7 @@ def test_drawn_axes_repeat_with_their_seed(program_path, tmp_path):
     assert all(size % 16 == 0 and 64 <= size <= 512 for size in sizes)
 
 
-MANY = ["--vary", "scratchpad.capacity_kib=64:2048:+24", "--vary", "policy=on_demand,oracle"]
+MANY = ["--vary", "scratchpad.capacity_kib=64:1280:+24", "--vary", "policy=on_demand,oracle"]
 
 
 def stored(path: Path) -> int:
@@ -160,7 +160,7 @@ def test_killed_and_started_again_it_ends_in_the_same_bytes(program_path, tmp_pa
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     kept = stored(tmp_path / "killed" / "results.sqlite")
-    assert 20 <= kept < 166
+    assert 20 <= kept < 102
     assert not (tmp_path / "killed" / "sweep.csv").exists()
     assert main(command) == 0
     main(words(program_path, tmp_path / "calm", *quick(), axes=MANY))
@@ -185,7 +185,7 @@ def test_two_processes_on_one_store_share_the_work(program_path, tmp_path):
     assert main(command) == 0
     _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
-    assert len(rows(tmp_path)) == 166
+    assert len(rows(tmp_path)) == 102
 
 
 def test_a_crashed_worker_is_replaced(context, tmp_path):
