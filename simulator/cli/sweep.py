@@ -25,6 +25,7 @@ from simulator.study.checks import checked_axes
 from simulator.study.context import Context
 from simulator.study.design import make_design
 from simulator.study.execute import Progress, Runner
+from simulator.study.outcome import Status
 from simulator.study.store import Store
 from simulator.study.sweep import Sweep
 
@@ -65,6 +66,7 @@ def execute(args: argparse.Namespace, services: Services) -> None:
             runner.run(sweep.points(), progress, line)
         with writing(args.out / CSV_FILE) as file:
             sweep.write_csv(store, file)
+        summary = _summary(store, sweep, progress.reused)
     write_text(args.out / DESCRIPTION_FILE, json.dumps(sweep.description(), indent=1) + "\n")
     written = [CSV_FILE, DESCRIPTION_FILE, STORE_FILE]
     if not args.no_figures:
@@ -72,9 +74,9 @@ def execute(args: argparse.Namespace, services: Services) -> None:
         written += [figure.name for figure in figures]
     print(f"wrote {', '.join(written)} to {args.out}", file=sys.stderr)
     if args.json:
-        print(json.dumps(_summary(progress), indent=1))
+        print(json.dumps(summary, indent=1))
     else:
-        _print_summary(progress)
+        _print_summary(summary)
 
 
 def axes_for(args: argparse.Namespace, context: Context) -> list[GridAxis | RandomAxis]:
@@ -92,42 +94,37 @@ def axes_for(args: argparse.Namespace, context: Context) -> list[GridAxis | Rand
     return checked_axes(context, axes)
 
 
-def _summary(progress: Progress) -> dict[str, Any]:
-    best = None
-    if progress.best is not None:
-        choices, outcome = progress.best
-        best = {
-            "choices": choices,
-            "latency_mean_ps": outcome.metric("latency_mean_ps"),
-            "energy_pj": outcome.metric("energy_pj"),
-        }
+def _summary(store: Store, sweep: Sweep, reused: int) -> dict[str, Any]:
+    """What the store holds of the sweep; `reused` was there before."""
+    counts = store.counts(sweep.study)
+    fastest = store.fastest(sweep.study)
     return {
-        "points": progress.total,
-        "reused": progress.reused,
-        "infeasible": progress.infeasible,
-        "engines": dict(sorted(progress.engines.items())),
-        "fastest": best,
+        "points": sum(counts.values()),
+        "reused": reused,
+        "infeasible": counts.pop(Status.INFEASIBLE, 0),
+        "engines": counts,
+        "fastest": fastest
+        and {
+            "choices": fastest[1],
+            "latency_mean_ps": fastest[2].metric("latency_mean_ps"),
+            "energy_pj": fastest[2].metric("energy_pj"),
+        },
     }
 
 
-def _print_summary(progress: Progress) -> None:
-    parts = [f"{progress.total:,} points"]
-    if progress.reused:
-        parts.append(f"{progress.reused:,} known before")
-    parts += [
-        f"{count:,} by the {engine} engine" for engine, count in sorted(progress.engines.items())
-    ]
-    if progress.infeasible:
-        parts.append(f"{progress.infeasible:,} infeasible (column reason)")
+def _print_summary(summary: dict[str, Any]) -> None:
+    parts = [f"{summary['points']:,} points"]
+    if summary["reused"]:
+        parts.append(f"{summary['reused']:,} known before")
+    parts += [f"{count:,} by the {name} engine" for name, count in summary["engines"].items()]
+    if summary["infeasible"]:
+        parts.append(f"{summary['infeasible']:,} infeasible (column reason)")
     print("; ".join(parts))
-    if progress.best is not None:
-        choices, outcome = progress.best
-        latency_s = float(outcome.metric("latency_mean_ps") or 0) / 1e12
-        energy_j = float(outcome.metric("energy_pj") or 0) / 1e12
-        print(
-            f"fastest: {quantity(latency_s, 's')}, {quantity(energy_j, 'J')} at "
-            f"{describe_choices(choices)}"
-        )
+    fastest = summary["fastest"]
+    if fastest:
+        latency = quantity(fastest["latency_mean_ps"] / 1e12, "s")
+        energy = quantity(fastest["energy_pj"] / 1e12, "J")
+        print(f"fastest: {latency}, {energy} at {describe_choices(fastest['choices'])}")
 
 
 def describe_choices(choices: Choices) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 
 from simulator.study.axis import Choices
@@ -32,8 +32,7 @@ class Progress:
 
     Attributes:
         total: points of the study. finished: of them, now. reused: of these, known before.
-        infeasible: of the finished ones this time, how many have no figures.
-        engines: how many were computed by which engine, this time.
+        infeasible: points without figures, seen this time.
         best: the feasible point of least mean latency seen this time, and its choices.
     """
 
@@ -41,7 +40,6 @@ class Progress:
     finished: int = 0
     reused: int = 0
     infeasible: int = 0
-    engines: dict[str, int] = field(default_factory=dict)
     best: tuple[Choices, Outcome] | None = None
 
     def note(self, points: Sequence[Point], outcomes: Sequence[Outcome], reused: bool) -> None:
@@ -52,8 +50,6 @@ class Progress:
             if outcome.status is Status.INFEASIBLE:
                 self.infeasible += 1
                 continue
-            if not reused:
-                self.engines[outcome.engine] = self.engines.get(outcome.engine, 0) + 1
             if self.best is None or _latency_ps(outcome) < _latency_ps(self.best[1]):
                 self.best = (choices, outcome)
 

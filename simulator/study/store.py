@@ -141,6 +141,25 @@ class Store:
             for number, choices, *row in self._db.execute(query, (study, first, last)):
                 yield number, json.loads(choices), _outcome(row)
 
+    def counts(self, study: str) -> dict[str, int]:
+        """Finished points of a study by engine; those that are infeasible under `infeasible`."""
+        query = (
+            "SELECT CASE status WHEN 'ok' THEN engine ELSE status END AS what, count(*) "
+            "FROM points JOIN results USING (key) WHERE study = ? GROUP BY what ORDER BY what"
+        )
+        with self._explained():
+            return dict(self._db.execute(query, (study,)).fetchall())
+
+    def fastest(self, study: str) -> tuple[int, Choices, Outcome] | None:
+        """The feasible point of least mean latency, the first of equals; None without one."""
+        query = (
+            "SELECT number FROM points JOIN results USING (key) WHERE study = ? "
+            "AND status = 'ok' ORDER BY latency_mean_ps, number LIMIT 1"
+        )
+        with self._explained():
+            found = self._db.execute(query, (study,)).fetchone()
+        return next(self.rows(study, found[0], found[0] + 1)) if found else None
+
     def _prepare(self) -> None:
         db = self._db
         db.execute(f"PRAGMA busy_timeout = {int(PATIENCE_S * 1000)}")

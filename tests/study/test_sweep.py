@@ -74,11 +74,14 @@ def test_a_row_is_what_run_says(program_path, tmp_path, capsys):
 def test_again_nothing_is_computed_and_the_bytes_are_the_same(program_path, tmp_path, capsys):
     main(words(program_path, tmp_path, *quick()))
     first = (tmp_path / "sweep.csv").read_bytes()
-    capsys.readouterr()
+    said = capsys.readouterr().out
     main(words(program_path, tmp_path, *quick("--json")))
     again = json.loads(capsys.readouterr().out)
-    assert again["reused"] == 20
-    assert again["engines"] == {}
+    assert again["points"] == again["reused"] == 20
+    assert again["infeasible"] + sum(again["engines"].values()) == 20
+    fastest = min(float(row["latency_mean_ps"] or "inf") for row in rows(tmp_path))
+    assert again["fastest"]["latency_mean_ps"] == fastest
+    assert "fastest" in said
     assert (tmp_path / "sweep.csv").read_bytes() == first
 
 
@@ -88,7 +91,7 @@ def test_another_sweep_finds_the_points_they_share(program_path, tmp_path, capsy
     axes = ["--vary", "scratchpad.capacity_kib=64,96,128"]
     main(words(program_path, tmp_path, *quick("--json"), axes=axes))
     found = json.loads(capsys.readouterr().out)
-    assert (found["reused"], sum(found["engines"].values())) == (2, 1)
+    assert (found["points"], found["reused"]) == (3, 2)
 
 
 def test_processes_give_the_same_bytes(program_path, tmp_path):
