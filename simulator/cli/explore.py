@@ -26,6 +26,7 @@ from simulator.cli.sweep import axes_for
 from simulator.errors import UserError
 from simulator.mapping.placement import Placement
 from simulator.policy import Policy
+from simulator.study.axis import RandomAxis
 from simulator.study.design import make_design
 from simulator.study.execute import Runner
 from simulator.study.objective import Limit, cost_of, parse_objectives
@@ -93,7 +94,11 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     context, origin = context_for(args, services)
     if not args.vary:
         args.vary = [*([] if context.iso_area_mm2 else [CAPACITY_AXIS]), *DEFAULT_AXES]
-    sweep = Sweep(context, make_design(axes_for(args, context), None, args.seed))
+    axes = axes_for(args, context)
+    for axis in axes:
+        if isinstance(axis, RandomAxis):
+            raise UserError(f"--vary {axis.field}: explore takes lists, steps or factors")
+    sweep = Sweep(context, make_design(axes, None, args.seed))
     search = Search(sweep, objectives, limits, args.points)
     print(f"spec: {origin}", file=sys.stderr)
     make_folder(args.out)

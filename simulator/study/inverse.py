@@ -135,8 +135,6 @@ def _answer(
 
 
 def _worst_excess(outcome: Outcome, limits: Sequence[Limit]) -> float:
-    if outcome.status is Status.INFEASIBLE:
-        return float("inf")
     return max(limit.excess(outcome) for limit in limits)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from simulator.errors import UserError
+from simulator.spec import AcceleratorSpec
+from simulator.study.area import area_of
 from simulator.study.outcome import Outcome, Status
 from simulator.validation import nearest
 
@@ -93,20 +95,24 @@ def metric_of(cost: str, option: str) -> str:
 
 
 def cost_of(outcome: Outcome, cost: str) -> float:
-    """The value of a cost at a feasible point.
-
-    Raises:
-        UserError: it is not known there, as the area of a device that names no node.
-    """
+    """The value of a cost at a point; infinite where it is not known or the point infeasible."""
     value = outcome.metric(COSTS[cost])
-    if value is None:
-        raise UserError(
-            f"{cost}: is not known for this device (an area needs energy.node_nm from 22 to 45 "
-            "and banks within the SRAM table)"
-        )
-    return float(value)
+    return float("inf") if value is None else float(value)
 
 
 def meets(outcome: Outcome, limits: Sequence[Limit]) -> bool:
     """Whether a point is feasible and within all limits."""
     return outcome.status is Status.OK and all(limit.excess(outcome) <= 0 for limit in limits)
+
+
+def check_area(costs: Iterable[str], spec: AcceleratorSpec) -> None:
+    """Refuse an area as a cost where the device's is not known.
+
+    Raises:
+        UserError: it is not known.
+    """
+    if "area" in costs and area_of(spec) is None:
+        raise UserError(
+            "area: is not known for this device: it needs energy.node_nm from 22 to 45 and banks "
+            "within the SRAM table"
+        )

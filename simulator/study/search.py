@@ -21,8 +21,8 @@ import numpy as np
 from simulator.errors import UserError
 from simulator.study.axis import Choices
 from simulator.study.execute import Progress, Runner, Watcher
-from simulator.study.objective import Limit, cost_of, meets
-from simulator.study.outcome import Outcome, Status
+from simulator.study.objective import Limit, check_area, cost_of, meets
+from simulator.study.outcome import Outcome
 from simulator.study.pareto import front, hypervolume
 from simulator.study.sweep import Sweep
 
@@ -91,7 +91,13 @@ class Proposer(Protocol):
 
 
 def run_search(search: Search, runner: Runner, watch: Watcher) -> tuple[Found, Progress]:
-    """Evaluate the whole space, or as many points of it as allowed."""
+    """Evaluate the whole space, or as many points of it as allowed.
+
+    Raises:
+        UserError: an area is asked for that is not known, or Optuna is needed and not installed.
+    """
+    wanted = [*search.objectives, *(limit.cost for limit in search.limits)]
+    check_area(wanted, search.sweep.context.spec)
     if search.is_exhaustive:
         progress = Progress(search.sweep.design.n_points)
         runner.run(search.sweep.points(), progress, watch)
@@ -158,19 +164,20 @@ class NsgaProposer:
     def learn(self, outcomes: Sequence[Outcome]) -> None:
         limits, objectives = self._search.limits, self._search.objectives
         for trial, outcome in zip(self._asked, outcomes, strict=True):
-            costs = [PENALTY] * len(objectives)
-            excess = dict.fromkeys([limit.text for limit in limits], PENALTY)
-            if outcome.status is Status.OK:
-                costs = [cost_of(outcome, name) for name in objectives]
-                excess = {limit.text: limit.excess(outcome) for limit in limits}
-            excess["figures"] = PENALTY * (outcome.status is not Status.OK)
-            for name, value in excess.items():
-                trial.set_constraint(name, value)
+            costs = [min(cost_of(outcome, name), PENALTY) for name in objectives]
+            for limit in limits:
+                trial.set_constraint(limit.text, min(limit.excess(outcome), PENALTY))
+            trial.set_constraint("has figures", max(costs) - PENALTY / 2)
             self._study.tell(trial, costs)
 
 
 def _judge(search: Search, points: list[tuple[Choices, Outcome]]) -> Found:
-    good = [at for at, (_, outcome) in enumerate(points) if meets(outcome, search.limits)]
+    good = [
+        at
+        for at, (_, outcome) in enumerate(points)
+        if meets(outcome, search.limits)
+        and max(cost_of(outcome, name) for name in search.objectives) < PENALTY
+    ]
     if not good:
         return Found(tuple(points), (), ())
     costs = np.array([[cost_of(points[at][1], name) for name in search.objectives] for at in good])

@@ -176,6 +176,12 @@ def test_the_command_writes_points_front_and_figures(program_path, tmp_path, cap
     assert {"front.png", "hypervolume.png"} <= {path.name for path in tmp_path.iterdir()}
 
 
+def test_drawn_axes_are_refused(program_path, tmp_path, capsys):
+    command = ["explore", "--spec", "edge_npu", "--workload", str(program_path)]
+    assert main([*command, "--vary", "pe_array.rows=4:8:lhs", "--out", str(tmp_path)]) == 2
+    assert "explore takes lists, steps or factors" in capsys.readouterr().err
+
+
 def test_an_objective_that_is_not_known_is_refused(whole, tmp_path):
     context, path, _ = whole  # a device that names no node
     search = replace(search_for(context, 144), objectives=("latency", "area"))
