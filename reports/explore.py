@@ -15,7 +15,7 @@ from reports import palette, wording
 from reports.files import write_whole
 from reports.sheet import HEADER_IN, MARGIN_IN, Sheet, png_bytes
 from reports.sweep_frame import few_log_ticks, read_sweep
-from simulator.study.objective import COSTS
+from simulator.study.objective import COSTS, ERROR
 
 PANEL_IN = (3.5, 3.1)
 GAP_IN = 0.85
@@ -76,11 +76,11 @@ def _draw_pair(
     pair: tuple[str, str],
     workloads: list[str],
 ) -> None:
-    scales = [_scale(cost, points[COSTS[cost]].max()) for cost in pair]
-    (x_scale, y_scale), (x, y) = scales, (COSTS[cost] for cost in pair)
-    axes.scatter(
-        points[x] / x_scale.factor, points[y] / y_scale.factor, s=7, color=palette.GREY, alpha=0.35
-    )
+    x_scale, y_scale = (_scale(cost, front[cost].max()) for cost in pair)
+    if ERROR not in pair:  # which the table of points does not hold
+        x, y = (points[COSTS[cost]] for cost in pair)
+        style: dict[str, Any] = {"s": 7, "color": palette.GREY, "alpha": 0.35}
+        axes.scatter(x / x_scale.factor, y / y_scale.factor, **style)
     for at, name in enumerate(workloads):
         mine = front[front["workload"] == name]
         axes.scatter(
@@ -102,6 +102,8 @@ def _draw_pair(
 
 
 def _scale(cost: str, largest: float) -> wording.Scale:
+    if cost == ERROR:
+        return wording.Scale("%", 0.01)
     metric = COSTS[cost]
     if metric.endswith("_ps"):
         return wording.time_scale(largest)

@@ -26,10 +26,11 @@ from simulator.cli.sweep import axes_for
 from simulator.errors import UserError
 from simulator.mapping.placement import Placement
 from simulator.policy import Policy
+from simulator.study.accuracy import Accuracies
 from simulator.study.axis import RandomAxis
 from simulator.study.design import make_design
 from simulator.study.execute import Runner
-from simulator.study.objective import Limit, cost_of, parse_objectives
+from simulator.study.objective import ERROR, Limit, parse_objectives
 from simulator.study.search import Found, Search, run_search
 from simulator.study.store import Store
 from simulator.study.sweep import Sweep
@@ -55,8 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--objectives",
         default="latency,energy,area",
         metavar="A,B",
-        help="what to minimise: latency, p50, p99, max, energy, area, reads, weights "
+        help="what to minimise: latency, p50, p99, max, energy, area, reads, weights, error "
         "(default %(default)s)",
+    )
+    parser.add_argument(
+        "--accuracy",
+        type=Path,
+        metavar="FILE",
+        help="accuracies of the workloads at the bit widths tried, for the cost error",
     )
     parser.add_argument(
         "--constraint",
@@ -99,7 +106,8 @@ def execute(args: argparse.Namespace, services: Services) -> None:
         if isinstance(axis, RandomAxis):
             raise UserError(f"--vary {axis.field}: explore takes lists, steps or factors")
     sweep = Sweep(context, make_design(axes, None, args.seed))
-    search = Search(sweep, objectives, limits, args.points)
+    accuracies = Accuracies.read(args.accuracy) if args.accuracy else None
+    search = Search(sweep, objectives, limits, args.points, accuracies)
     print(f"spec: {origin}", file=sys.stderr)
     make_folder(args.out)
     path = args.out / STORE_FILE
@@ -147,7 +155,7 @@ def _as_data(search: Search, found: Found) -> dict[str, Any]:
         "front": [
             {
                 "choices": found.points[at][0],
-                **{name: cost_of(found.points[at][1], name) for name in search.objectives},
+                **{name: search.cost(name, *found.points[at]) for name in search.objectives},
             }
             for at in found.front
         ],
@@ -171,10 +179,10 @@ def _print_front(search: Search, found: Found) -> None:
     for field in varied:
         table.add_column(f"\n{field.rpartition('.')[2]}", justify="right")
     first = search.objectives[0]
-    ordered = sorted(found.front, key=lambda at: cost_of(found.points[at][1], first))
+    ordered = sorted(found.front, key=lambda at: search.cost(first, *found.points[at]))
     for at in ordered[:SHOWN]:
-        choices, outcome = found.points[at]
-        costs = [_shown(name, cost_of(outcome, name)) for name in search.objectives]
+        choices = found.points[at][0]
+        costs = [_shown(name, search.cost(name, *found.points[at])) for name in search.objectives]
         table.add_row(*costs, *(str(choices[field]) for field in varied))
     console.print(table)
     if len(found.front) > SHOWN:
@@ -184,6 +192,8 @@ def _print_front(search: Search, found: Found) -> None:
 def _shown(cost: str, value: float) -> str:
     if cost == "area":
         return f"{value:.3f} mm^2"
+    if cost == ERROR:
+        return f"{100 * value:.2f} %"
     if cost in ("reads", "weights"):
         return quantity(value, "B")
     return quantity(value / 1e12, "J" if cost == "energy" else "s")

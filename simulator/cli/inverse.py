@@ -29,7 +29,7 @@ from simulator.study.checks import checked_axes
 from simulator.study.code_version import CODE_SHA256
 from simulator.study.execute import Point, Progress, Runner
 from simulator.study.inverse import Answer, Range, find_smallest
-from simulator.study.objective import COSTS, Limit, check_area
+from simulator.study.objective import COSTS, ERROR, Limit, check_area
 from simulator.study.outcome import Outcome, Status
 from simulator.study.store import Store
 
@@ -65,6 +65,8 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     context, origin = context_for(args, services)
     if len(context.workloads) > 1:
         raise UserError(f"--workload {args.workload}: inverse takes one workload")
+    if any(limit.cost == ERROR for limit in limits):
+        raise UserError("--target error: no number of the spec changes what a network gets wrong")
     check_area([limit.cost for limit in limits], context.spec)
     checked_axes(context, [GridAxis(values.field, (values.low, values.high))])
     print(f"spec: {origin}", file=sys.stderr)

@@ -129,20 +129,21 @@ def _answer(
         return Answer(smallest, known[at], at, (), True, rising, ordered)
     fails = known[failed]
     proven = fails.status is Status.INFEASIBLE or any(
-        limit.excess(fails) > 0 and limit.cost not in rising for limit in limits
+        limit.excess(cost_of(fails, limit.cost)) > 0 and limit.cost not in rising
+        for limit in limits
     )
     return Answer(smallest, known[at], at, _failing(fails, limits), proven, rising, ordered)
 
 
 def _worst_excess(outcome: Outcome, limits: Sequence[Limit]) -> float:
-    return max(limit.excess(outcome) for limit in limits)
+    return max(limit.excess(cost_of(outcome, limit.cost)) for limit in limits)
 
 
 def _failing(outcome: Outcome, limits: Sequence[Limit]) -> tuple[str, ...]:
     """The limits a point exceeds, worst first, or why it cannot be built."""
     if outcome.status is Status.INFEASIBLE:
         return (outcome.reason,)
-    exceeded = sorted((-limit.excess(outcome), limit.text) for limit in limits)
+    exceeded = sorted((-limit.excess(cost_of(outcome, limit.cost)), limit.text) for limit in limits)
     return tuple(f"{text}: exceeded by {-e:.2%}" for e, text in exceeded if e < 0)
 
 

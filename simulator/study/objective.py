@@ -23,11 +23,14 @@ COSTS = {
     "weights": "weight_read_bytes",
 }
 """What people call a cost, and the metric it is; less is better in each."""
+ERROR = "error"
+"""The share of inputs a network gets wrong: a cost that no simulation knows, see `accuracy`."""
 
 _UNITS = {
     "_ps": {"s": 1e12, "ms": 1e9, "us": 1e6, "µs": 1e6, "ns": 1e3, "ps": 1.0},
     "_pj": {"J": 1e12, "mJ": 1e9, "uJ": 1e6, "µJ": 1e6, "nJ": 1e3, "pJ": 1.0},
     "_mm2": {"mm2": 1.0, "mm^2": 1.0, "mm²": 1.0},
+    ERROR: {"%": 0.01},
     "_bytes": {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB": 2.0**20},
 }
 _LIMIT = re.compile(r"\s*(\w+)\s*<=?\s*([0-9.eE+-]+)\s*(\S+)\s*")
@@ -62,9 +65,8 @@ class Limit:
             raise UserError(f"{option} {text!r}: {number!r} is no number") from None
         return cls(" ".join(text.split()), cost, most)
 
-    def excess(self, outcome: Outcome) -> float:
-        """By which fraction of itself the limit is exceeded; zero or less where it is met."""
-        value = cost_of(outcome, self.cost)
+    def excess(self, value: float) -> float:
+        """By which fraction of itself a value exceeds the limit; zero or less where it is met."""
         return value / self.most - 1 if self.most > 0 else value
 
 
@@ -88,10 +90,12 @@ def metric_of(cost: str, option: str) -> str:
     Raises:
         UserError: no cost has that name.
     """
-    if cost not in COSTS:
-        known = ", ".join(COSTS)
-        raise UserError(f"{option} {cost}: no such cost{nearest(cost, COSTS)}; known: {known}")
-    return COSTS[cost]
+    known = {**COSTS, ERROR: ERROR}
+    if cost not in known:
+        raise UserError(
+            f"{option} {cost}: no such cost{nearest(cost, known)}; known: {', '.join(known)}"
+        )
+    return known[cost]
 
 
 def cost_of(outcome: Outcome, cost: str) -> float:
@@ -102,7 +106,9 @@ def cost_of(outcome: Outcome, cost: str) -> float:
 
 def meets(outcome: Outcome, limits: Sequence[Limit]) -> bool:
     """Whether a point is feasible and within all limits."""
-    return outcome.status is Status.OK and all(limit.excess(outcome) <= 0 for limit in limits)
+    return outcome.status is Status.OK and all(
+        limit.excess(cost_of(outcome, limit.cost)) <= 0 for limit in limits
+    )
 
 
 def check_area(costs: Iterable[str], spec: AcceleratorSpec) -> None:

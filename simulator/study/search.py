@@ -19,10 +19,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from simulator.errors import UserError
+from simulator.study.accuracy import Accuracies
 from simulator.study.axis import Choices
 from simulator.study.execute import Progress, Runner, Watcher
-from simulator.study.objective import Limit, check_area, cost_of, meets
-from simulator.study.outcome import Outcome
+from simulator.study.objective import ERROR, Limit, check_area, cost_of
+from simulator.study.outcome import Outcome, Status
 from simulator.study.pareto import front, hypervolume
 from simulator.study.sweep import Sweep
 
@@ -43,12 +44,27 @@ class Search:
         objectives: names of the costs to minimise.
         limits: what a point must respect to count.
         points: how many to evaluate at most.
+        accuracies: what the cost `error` is taken from, if it is asked for.
     """
 
     sweep: Sweep
     objectives: tuple[str, ...]
     limits: tuple[Limit, ...]
     points: int
+    accuracies: Accuracies | None = None
+
+    def cost(self, name: str, choices: Choices, outcome: Outcome) -> float:
+        """A cost of a point; infinite where the point has none."""
+        if name == ERROR and self.accuracies is not None:
+            workload = str(choices.get("workload", self.sweep.context.workloads[0].name))
+            return self.accuracies.error_fraction(workload, choices)
+        return cost_of(outcome, name)
+
+    def is_good(self, choices: Choices, outcome: Outcome) -> bool:
+        """Whether a point has all its figures and respects every limit."""
+        costs = [self.cost(name, choices, outcome) for name in self.objectives]
+        excess = [each.excess(self.cost(each.cost, choices, outcome)) for each in self.limits]
+        return outcome.status is Status.OK and max(costs) < PENALTY and max(excess, default=0) <= 0
 
     @property
     def is_exhaustive(self) -> bool:
@@ -61,6 +77,8 @@ class Search:
         if self.is_exhaustive:
             return self.sweep.study
         aims = [list(self.objectives), [limit.text for limit in self.limits], POPULATION]
+        if self.accuracies is not None:
+            aims.append(sorted(map(repr, self.accuracies.fractions.items())))
         text = json.dumps([self.sweep.study, "nsga2", aims])
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -86,8 +104,8 @@ class Proposer(Protocol):
     def propose(self, count: int) -> list[Choices]:
         """The next points."""
 
-    def learn(self, outcomes: Sequence[Outcome]) -> None:
-        """What the points proposed last cost, in their order."""
+    def learn(self, points: Sequence[tuple[Choices, Outcome]]) -> None:
+        """What became of the points proposed last, in their order."""
 
 
 def run_search(search: Search, runner: Runner, watch: Watcher) -> tuple[Found, Progress]:
@@ -96,8 +114,7 @@ def run_search(search: Search, runner: Runner, watch: Watcher) -> tuple[Found, P
     Raises:
         UserError: an area is asked for that is not known, or Optuna is needed and not installed.
     """
-    wanted = [*search.objectives, *(limit.cost for limit in search.limits)]
-    check_area(wanted, search.sweep.context.spec)
+    _check(search)
     if search.is_exhaustive:
         progress = Progress(search.sweep.design.n_points)
         runner.run(search.sweep.points(), progress, watch)
@@ -106,6 +123,18 @@ def run_search(search: Search, runner: Runner, watch: Watcher) -> tuple[Found, P
         _evolve(search, runner, NsgaProposer(search), progress, watch)
     points = [(choices, outcome) for _, choices, outcome in runner.store.rows(search.study)]
     return _judge(search, points[: search.points]), progress
+
+
+def _check(search: Search) -> None:
+    """Refuse costs that cannot be known, before anything is simulated."""
+    wanted = [*search.objectives, *(limit.cost for limit in search.limits)]
+    check_area(wanted, search.sweep.context.spec)
+    if ERROR not in wanted:
+        return
+    if search.accuracies is None:
+        raise UserError("error: no simulation knows it; give --accuracy FILE")
+    names = [workload.name for workload in search.sweep.context.workloads]
+    search.accuracies.check(names, search.sweep.design.grid)
 
 
 def _evolve(
@@ -121,7 +150,7 @@ def _evolve(
         last = first + len(numbered)
         rows = list(runner.store.rows(search.study, first, last))
         if len(numbered) == POPULATION:
-            proposer.learn([outcome for _, _, outcome in rows])
+            proposer.learn([(choices, outcome) for _, choices, outcome in rows])
 
 
 class NsgaProposer:
@@ -161,26 +190,24 @@ class NsgaProposer:
             for trial in self._asked
         ]
 
-    def learn(self, outcomes: Sequence[Outcome]) -> None:
-        limits, objectives = self._search.limits, self._search.objectives
-        for trial, outcome in zip(self._asked, outcomes, strict=True):
-            costs = [min(cost_of(outcome, name), PENALTY) for name in objectives]
-            for limit in limits:
-                trial.set_constraint(limit.text, min(limit.excess(outcome), PENALTY))
+    def learn(self, points: Sequence[tuple[Choices, Outcome]]) -> None:
+        search = self._search
+        for trial, point in zip(self._asked, points, strict=True):
+            costs = [min(search.cost(name, *point), PENALTY) for name in search.objectives]
+            for limit in search.limits:
+                excess = limit.excess(search.cost(limit.cost, *point))
+                trial.set_constraint(limit.text, min(excess, PENALTY))
             trial.set_constraint("has figures", max(costs) - PENALTY / 2)
             self._study.tell(trial, costs)
 
 
 def _judge(search: Search, points: list[tuple[Choices, Outcome]]) -> Found:
-    good = [
-        at
-        for at, (_, outcome) in enumerate(points)
-        if meets(outcome, search.limits)
-        and max(cost_of(outcome, name) for name in search.objectives) < PENALTY
-    ]
+    good = [at for at, point in enumerate(points) if search.is_good(*point)]
     if not good:
         return Found(tuple(points), (), ())
-    costs = np.array([[cost_of(points[at][1], name) for name in search.objectives] for at in good])
+    costs = np.array(
+        [[search.cost(name, *points[at]) for name in search.objectives] for at in good]
+    )
     kept = front(costs)
     _, first = np.unique(costs[kept], axis=0, return_index=True)
     chosen = [good[at] for at in np.flatnonzero(kept)[np.sort(first)]]

@@ -16,7 +16,7 @@ from simulator.study.checks import checked_axes
 from simulator.study.context import Context, count_routes
 from simulator.study.design import make_design
 from simulator.study.execute import Runner
-from simulator.study.objective import Limit, parse_objectives
+from simulator.study.objective import Limit, meets, parse_objectives
 from simulator.study.outcome import METRICS, Outcome, Status
 from simulator.study.pareto import front, hypervolume
 from simulator.study.search import Search, run_search
@@ -46,6 +46,7 @@ def outcome(**metrics: float) -> Outcome:
         ("energy < 1.5mJ", "energy", 1.5e9),
         ("area < 4 mm2", "area", 4),
         ("reads < 2 MiB", "reads", 2**21),
+        ("error < 30 %", "error", 0.3),
     ],
 )
 def test_limits(text, cost, most):
@@ -70,8 +71,10 @@ def test_wrong_limits(text, expected):
 
 def test_excess_is_relative():
     limit = Limit.parse("latency < 4ns", "--target")
-    assert limit.excess(outcome(latency_mean_ps=5000.0)) == pytest.approx(0.25)
-    assert limit.excess(outcome(latency_mean_ps=4000.0)) == 0
+    assert limit.excess(5000) == pytest.approx(0.25)
+    assert limit.excess(4000) == 0
+    assert meets(outcome(latency_mean_ps=4000.0), [limit])
+    assert not meets(outcome(latency_mean_ps=4001.0), [limit])
 
 
 @pytest.mark.parametrize(
@@ -174,6 +177,58 @@ def test_the_command_writes_points_front_and_figures(program_path, tmp_path, cap
     with (tmp_path / "front.csv").open() as file:
         assert len(list(csv.DictReader(file))) == len(data["front"]) > 0
     assert {"front.png", "hypervolume.png"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def accuracy_file(path, *entries):
+    data = {"schema": "simulator.accuracies", "schema_version": 1, "entries": list(entries)}
+    path.write_text(json.dumps(data))
+    return path
+
+
+def entry(bits: int, fraction: float, **more):
+    choices = {"bits.arm0*": bits}
+    return {"workload": "test", "choices": choices, "accuracy_fraction": fraction, **more}
+
+
+def test_accuracies_weigh_against_bits(program_path, tmp_path, capsys):
+    file = accuracy_file(tmp_path / "a.json", entry(8, 0.9), entry(4, 0.8), entry(16, 0.9))
+    command = ["explore", "--spec", "edge_npu", "--workload", str(program_path), "--workers", "1"]
+    command += ["--vary", "bits.arm0*=4,8,16", "--inferences", "20", "--accuracy", str(file)]
+    command += ["--objectives", "weights,error", "--json"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    front = json.loads(capsys.readouterr().out)["front"]
+    # 16 bits read more weights than 8 and err as often: not worth choosing.
+    errors = {point["choices"]["bits.arm0*"]: point["error"] for point in front}
+    assert errors == {4: pytest.approx(0.2), 8: pytest.approx(0.1)}
+    assert main([*command, "--constraint", "error < 15 %", "--out", str(tmp_path / "out")]) == 0
+    front = json.loads(capsys.readouterr().out)["front"]
+    assert [point["choices"]["bits.arm0*"] for point in front] == [8]
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ([entry(8, 0.9)], "no accuracy of test with bits.arm0*=4"),
+        ([entry(8, 1.9)], "entries[0]: accuracy_fraction: 1.9: must be from 0 to 1"),
+        ([entry(8, 0.9), entry(8, 0.8)], "entries[1]: the same choices are listed before"),
+        ([{"choices": {}}], "entries[0]: workload: must name a workload"),
+        ([entry(8, 0.9, choices={"policy": "oracle"})], "must be values of bits.PATTERN"),
+    ],
+)
+def test_wrong_accuracies(program_path, tmp_path, capsys, entries, expected):
+    file = accuracy_file(tmp_path / "a.json", *entries)
+    command = ["explore", "--spec", "edge_npu", "--workload", str(program_path), "--workers", "1"]
+    command += ["--vary", "bits.arm0*=4,8", "--objectives", "latency,error"]
+    command += ["--accuracy", str(file), "--out", str(tmp_path / "out")]
+    assert main(command) == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_error_needs_its_file(program_path, tmp_path, capsys):
+    command = ["explore", "--spec", "edge_npu", "--workload", str(program_path), "--workers", "1"]
+    command += ["--vary", "pe_array.rows=4,8", "--objectives", "error"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 2
+    assert "give --accuracy FILE" in capsys.readouterr().err
 
 
 def test_drawn_axes_are_refused(program_path, tmp_path, capsys):
