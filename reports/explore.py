@@ -43,7 +43,8 @@ def draw_front(points: pd.DataFrame, data: dict[str, Any]) -> Sheet:
     pairs = list(combinations(objectives, 2))[:MOST_PANELS]
     front = pd.DataFrame(data["front"])
     names = [choices.get("workload", "") for choices in front["choices"]]
-    workloads = list(dict.fromkeys(names))
+    known = [each["name"] for each in data["sweep"]["workloads"]]
+    workloads = [name for name in (*known, "") if name in names]
     limits = f"; {', '.join(data['constraints'])}" if data["constraints"] else ""
     sheet = Sheet(
         width_in=MARGIN_IN + 0.65 + (PANEL_IN[0] + GAP_IN) * len(pairs),

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from simulator.errors import InfeasiblePlanError, SpecError, UserError
-from simulator.ir import Route, Workload
+from simulator.ir import Branch, Route, Workload
 from simulator.mapping.placement import Placement
 from simulator.policy import Policy
 from simulator.program_file import workload_from_json, workload_to_json
@@ -123,8 +123,10 @@ class Context:
         workload, workload_digest = self._workload(name, rules)
         policy = Policy(str(choices.get("policy", self.policy)))
         placement = Placement(str(choices.get("placement", self.placement)))
-        parts = [spec_digest, workload_digest, self._routes(name)[1], policy.value]
-        parts += [placement.value, CODE_SHA256]
+        branches = any(isinstance(step, Branch) for step in workload.program.steps)
+        # A network without branches runs the same under every policy.
+        parts = [spec_digest, workload_digest, self._routes(name)[1]]
+        parts += [policy.value if branches else "any", placement.value, CODE_SHA256]
         key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         return Scenario(workload, spec, policy, placement, self._routes(name)[0], key)
 

@@ -6,15 +6,17 @@ import pytest
 
 from simulator.errors import SpecError, UserError
 from simulator.ir import Route
+from simulator.policy import Policy
 from simulator.simulation import run_workload
 from simulator.study.area import NVDLA_AREAS, area_of, core_line, fill_area
 from simulator.study.axis import parse_axis
 from simulator.study.checks import checked_axes
 from simulator.study.code_version import CODE_SHA256
 from simulator.study.context import Context, count_routes
-from simulator.study.evaluate import Task, evaluate_task
+from simulator.study.evaluate import Task, evaluate, evaluate_task
 from simulator.study.outcome import METRICS
 from tests.devices import device
+from tests.networks import Net, program, tensor, workload
 
 
 def test_a_scenario_is_what_run_would_simulate(context, tree):
@@ -135,6 +137,18 @@ def test_iso_area_leaves_the_rest_to_the_scratchpad():
     assert fewer.scratchpad.capacity_kib > filled.scratchpad.capacity_kib
     with pytest.raises(SpecError, match="leaves no room"):
         fill_area(spec, 0.1)
+
+
+def test_without_branches_every_policy_gives_the_same_result_under_one_key(tree):
+    image = tensor("image", 1, 8, 12, 12)
+    net = Net("dense")
+    net.linear(net.average(net.conv(net.conv(image, 64, r=3), 64, r=3)), 10)
+    dense = workload(program(net, inputs=(image,)))
+    context = Context(device(), (dense,), {dense.name: {(): 3}}, "on_demand", "stream")
+    scenarios = [context.scenario({"policy": policy.value}) for policy in Policy]
+    outcomes = evaluate(scenarios)
+    assert len({scenario.key for scenario in scenarios}) == 1
+    assert len({outcome.metrics for outcome in outcomes}) == 1
 
 
 def test_routes_are_counted_not_ordered(context):
