@@ -11,6 +11,7 @@ from reports.sheet import Sheet, png_bytes
 from reports.sweep_effects import draw_effects
 from reports.sweep_frame import SweepFrame, read_sweep
 from reports.sweep_heat import draw_heat
+from reports.sweep_page import scratchpad_page
 from reports.sweep_pareto import draw_pareto
 from reports.sweep_scratchpad import draw_scratchpad
 
@@ -20,6 +21,7 @@ FIGURES: dict[str, Callable[[SweepFrame], Sheet | None]] = {
     "pareto.png": draw_pareto,
     "effects.png": draw_effects,
 }
+PAGE = "scratchpad.md"
 
 
 def write_sweep_figures(table: Path, folder: Path) -> list[Path]:
@@ -34,6 +36,9 @@ def write_sweep_figures(table: Path, folder: Path) -> list[Path]:
         sheet = draw(sweep) if len(sweep.feasible) else None
         if sheet is not None:
             files[name] = png_bytes(partial(_drawn, draw, sweep))
+    page = scratchpad_page(sweep) if len(sweep.feasible) else None
+    if page is not None:
+        files[PAGE] = page.encode()
     for name, data in files.items():
         write_whole(folder / name, data)
     return [folder / name for name in files]
