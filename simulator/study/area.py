@@ -5,7 +5,7 @@ The rest: NVIDIA's estimates for seven NVDLA configurations (nvdla.org primer, "
 Performance", 28 nm, synthesis, memories included). Less CACTI's area for their convolution
 buffers, they lie on a line in the number of MACs, which is what a MAC costs with its registers,
 its share of the wiring, vector unit and control. The multiplier and adder alone (Shao et al.,
-Aladdin, ISCA 2014, 40 nm) are a quarter of that.
+Aladdin, ISCA 2014, 40 nm, scaled) are less than a sixth of that.
 """
 
 from __future__ import annotations
