@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,6 +16,9 @@ from simulator.study.store import Store
 from simulator.study.workers import Workers
 
 Point = tuple[int, Choices]
+_Chunk = list[tuple[Point, str]]
+"""Points with their keys."""
+_InFlight = dict[Future[Answer], _Chunk]
 
 CHUNK_S = 1.0
 """About how long a task should take: long against handing it out, short to lose."""
@@ -77,14 +80,17 @@ class Runner:
         """
         watch(progress)
         missing = self._missing(points, progress, watch)
-        in_flight: dict[Future[Answer], list[tuple[Point, str]]] = {}
-        again: list[list[tuple[Point, str]]] = []
+        in_flight: _InFlight = {}
+        again: list[_Chunk] = []
         while True:
             while len(in_flight) < self.workers.in_flight:
                 chunk = again.pop() if again else list(islice(missing, self._size))
                 if not chunk:
                     break
-                in_flight[self._submit(chunk)] = chunk
+                try:
+                    in_flight[self._submit(chunk)] = chunk
+                except BrokenExecutor as error:
+                    again += [chunk, *self._recovered(in_flight, error)]
             if not in_flight:
                 return
             done, _ = wait(in_flight, CHECK_S, FIRST_COMPLETED)
@@ -125,33 +131,39 @@ class Runner:
                 self._keep([p for p, _ in settled], [o for _, o in settled], progress, reused)
         yield from ((point, key) for point, key in keyed if key not in known)
 
-    def _submit(self, chunk: list[tuple[Point, str]]) -> Future[Answer]:
+    def _submit(self, chunk: _Chunk) -> Future[Answer]:
         """Hand out a chunk; choices that lead to the same scenario are evaluated once."""
         distinct = {key: choices for (_, choices), key in chunk}
         return self.workers.submit(Task(self._packed, CODE_SHA256, tuple(distinct.values())))
 
     def _collect(
-        self,
-        in_flight: dict[Future[Answer], list[tuple[Point, str]]],
-        done: Iterable[Future[Answer]],
-        progress: Progress,
-    ) -> list[list[tuple[Point, str]]]:
+        self, in_flight: _InFlight, done: Iterable[Future[Answer]], progress: Progress
+    ) -> list[_Chunk]:
         """Keep the finished tasks; returns the chunks to hand out again."""
-        again: list[list[tuple[Point, str]]] = []
+        again: list[_Chunk] = []
+        failure: BaseException | None = None
         for future in done:
             chunk = in_flight.pop(future)
-            try:
-                answer = future.result()
-            except (Exception, CancelledError) as error:
-                if not self.workers.recover(error):
-                    raise
-                again += [chunk, *in_flight.values()]
-                in_flight.clear()
-                return again
+            error = CancelledError() if future.cancelled() else future.exception()
+            if error is not None:
+                failure = error
+                again.append(chunk)
+                continue
+            answer = future.result()
             by_key = {outcome.key: outcome for outcome in answer.outcomes}
             self._keep([p for p, _ in chunk], [by_key[key] for _, key in chunk], progress, False)
             self._pace(len(answer.outcomes), answer.elapsed_s)
+        if failure is not None:
+            again += self._recovered(in_flight, failure)
         return again
+
+    def _recovered(self, in_flight: _InFlight, error: BaseException) -> list[_Chunk]:
+        """What was in flight when workers failed, for it to be handed out again."""
+        if not self.workers.recover(error):
+            raise error
+        lost = list(in_flight.values())
+        in_flight.clear()
+        return lost
 
     def _keep(
         self,

@@ -213,6 +213,26 @@ def test_a_crashed_worker_is_replaced(context, tmp_path):
         workers.close()
 
 
+def test_a_pool_that_breaks_while_tasks_are_handed_out_is_replaced(context, tmp_path):
+    class Breaking(LocalProcesses):
+        broken = False
+
+        def submit(self, task):
+            if not self.broken:
+                self.broken = True
+                self._pool.submit(os._exit, 1).exception()  # waits for the pool to break
+            return super().submit(task)
+
+    points = [(n, {"scratchpad.capacity_kib": 16 * (n + 1)}) for n in range(3)]
+    workers = Breaking(1)
+    try:
+        with Store(tmp_path / "s.sqlite") as store:
+            Runner(store, "s", context, workers).run(points, Progress(3), lambda _: None)
+            assert len(list(store.rows("s"))) == 3
+    finally:
+        workers.close()
+
+
 def test_workers_that_always_die_end_the_study_with_advice(context, tmp_path):
     class Dying(LocalProcesses):
         def submit(self, task):
