@@ -21,10 +21,9 @@ class Status(StrEnum):
 
 
 class Engine(StrEnum):
-    """What computed a point: `event` is SimPy, `fast` the recurrence; they agree exactly."""
+    """What computed a point: `event` is the SimPy engine."""
 
     EVENT = "event"
-    FAST = "fast"
 
 
 ENERGY_PARTS = tuple(
