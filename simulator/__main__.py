@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from simulator.cli.services import Services
 from simulator.errors import UserError
-from simulator.ir import Workload
 from simulator.version import __version__
 
 COMMANDS = {
@@ -37,58 +35,13 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
-def _trace(name: str) -> Workload:
-    catalogue = importlib.import_module("workloads.catalogue")
-    workload: Workload = catalogue.trace_workload(name)
-    return workload
-
-
-def _reports() -> Any:
-    return importlib.import_module("reports.figures")
-
-
-def _sweep_reports() -> Any:
-    return importlib.import_module("reports.sweep")
-
-
-def _explore_reports() -> Any:
-    return importlib.import_module("reports.explore")
-
-
-def _build(options: Mapping[str, Any], resume: bool) -> dict[str, Any]:
-    request = importlib.import_module("workloads.building.request").BuildRequest(**options)
-    metrics: dict[str, Any] = importlib.import_module("workloads.building.build").build(
-        request, resume, sys.stderr
-    )
-    return metrics
-
-
-def _build_reports() -> Any:
-    return importlib.import_module("reports.sigma_branch")
-
-
-def _study_accuracy(data: str, preset: str, out: Path, resume: bool) -> dict[str, Any]:
-    module = importlib.import_module("workloads.studies.accuracy")
-    results: dict[str, Any] = module.study_accuracy(data, preset, out, resume, sys.stderr)
-    return results
-
-
-def _study_reports() -> Any:
-    return importlib.import_module("reports.studies.accuracy")
-
-
-def _services() -> Services:
+def services() -> Services:
+    """The packages beside the simulator, each imported when a command asks for it."""
     return Services(
         specs_dir=Path(str(files("accelerator_specs").joinpath(""))),
         programs_dir=Path(str(files("workloads").joinpath("programs"))),
-        trace=_trace,
-        reports=_reports,
-        sweep_reports=_sweep_reports,
-        explore_reports=_explore_reports,
-        build=_build,
-        build_reports=_build_reports,
-        study_accuracy=_study_accuracy,
-        study_reports=_study_reports,
+        workloads=lambda name: importlib.import_module(f"workloads.{name}"),
+        reports=lambda name: importlib.import_module(f"reports.{name}"),
     )
 
 
@@ -107,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
             module.add_arguments(command)
     args = parser.parse_args(words)
     try:
-        module.execute(args, _services())
+        module.execute(args, services())
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

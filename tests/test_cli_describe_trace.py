@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from simulator.__main__ import services
 from simulator.cli import describe, trace
 from simulator.cli.resolve import resolve_workload
 from simulator.cli.services import Services
@@ -12,18 +13,9 @@ from simulator.program_file import workload_from_json, workload_to_json
 from workloads.catalogue import trace_workload
 
 
-@pytest.fixture
-def services(request) -> Services:
-    return Services(
-        specs_dir=request.config.rootpath / "accelerator_specs",
-        programs_dir=request.config.rootpath / "workloads" / "programs",
-        trace=trace_workload,
-        reports=lambda: None,
-        build=lambda options, resume: {},
-        build_reports=lambda: None,
-        study_accuracy=lambda data, preset, out, resume: {},
-        study_reports=lambda: None,
-    )
+@pytest.fixture(name="services")
+def shipped_services() -> Services:
+    return services()
 
 
 def call(command, services: Services, *arguments: str) -> None:

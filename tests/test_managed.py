@@ -1,5 +1,7 @@
 """What a managed region takes off the DMA's hands, byte by byte."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,7 +69,7 @@ def test_every_byte_is_absent_kept_or_streamed(
     cuts: list[int], bounds: tuple[int, int], slices: int, data: st.DataObject
 ) -> None:
     edges = [0, *sorted(cuts), 100]
-    pieces = [(a, b - a) for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [(a, b - a) for a, b in pairwise(edges)]
     start, stop = min(bounds), max(bounds)
     absent = data.draw(st.integers(0, slices))
     kept = data.draw(st.integers(0, slices - absent))

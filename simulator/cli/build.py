@@ -74,8 +74,9 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     """Build, draw the figures, and say in a few lines what was reached."""
     check_folder(args.out)
     options = {key: value for key, value in vars(args).items() if key not in ("command", "resume")}
-    metrics = services.build(options, args.resume)
-    figures = services.build_reports().write_build_figures(args.out)
+    request = services.workloads("building.request").BuildRequest(**options)
+    metrics = services.workloads("building.build").build(request, args.resume, sys.stderr)
+    figures = services.reports("sigma_branch").write_build_figures(args.out)
     _print_summary(metrics)
     names = ", ".join(path.name for path in figures)
     print(

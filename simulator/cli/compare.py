@@ -58,7 +58,7 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     if args.out:
         make_folder(args.out)
         write_text(args.out / "compare.json", json.dumps(data, indent=1) + "\n")
-        services.reports().write_compare_figure(runs, args.out / "compare.png")
+        services.reports("figures").write_compare_figure(runs, args.out / "compare.png")
         print(f"wrote compare.json, compare.png to {args.out}", file=sys.stderr)
 
 

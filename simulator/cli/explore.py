@@ -123,7 +123,7 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     write_text(args.out / DESCRIPTION_FILE, json.dumps(data, indent=1) + "\n")
     written = [POINTS_FILE, FRONT_FILE, DESCRIPTION_FILE, STORE_FILE]
     if not args.no_figures and found.front:
-        figures = services.explore_reports().write_explore_figures(
+        figures = services.reports("explore").write_explore_figures(
             args.out / POINTS_FILE, data, args.out
         )
         written += [figure.name for figure in figures]

@@ -80,5 +80,6 @@ def _write(run: RunResult, origin: str, args: argparse.Namespace, services: Serv
     write_text(args.out / "layers.csv", layers_to_csv(run))
     written = ["result.json", "layers.csv"]
     if not args.no_figures:
-        written += [path.name for path in services.reports().write_run_figures(run, args.out)]
+        figures = services.reports("figures").write_run_figures(run, args.out)
+        written += [path.name for path in figures]
     return written

@@ -54,7 +54,7 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     if args.out:
         make_folder(args.out)
         write_text(args.out / "sensitivity.json", text + "\n")
-        services.reports().write_tornado_figure(found, args.out / "tornado.png")
+        services.reports("figures").write_tornado_figure(found, args.out / "tornado.png")
         print(f"wrote sensitivity.json, tornado.png to {args.out}", file=sys.stderr)
 
 

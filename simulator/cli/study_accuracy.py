@@ -31,7 +31,8 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     """Train what is left to train, then write data, table and figure."""
     check_folder(args.out)
     make_folder(args.out)
-    results = services.study_accuracy(args.data, args.preset, args.out, args.resume)
-    written = services.study_reports().write_accuracy_study(results, args.out)
+    study = services.workloads("studies.accuracy").study_accuracy
+    results = study(args.data, args.preset, args.out, args.resume, sys.stderr)
+    written = services.reports("studies.accuracy").write_accuracy_study(results, args.out)
     names = ", ".join(path.name for path in written)
     print(f"wrote {names} to {args.out}", file=sys.stderr)

@@ -70,7 +70,7 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     write_text(args.out / DESCRIPTION_FILE, json.dumps(sweep.description(), indent=1) + "\n")
     written = [CSV_FILE, DESCRIPTION_FILE, STORE_FILE]
     if not args.no_figures:
-        figures = services.sweep_reports().write_sweep_figures(args.out / CSV_FILE, args.out)
+        figures = services.reports("sweep").write_sweep_figures(args.out / CSV_FILE, args.out)
         written += [figure.name for figure in figures]
     print(f"wrote {', '.join(written)} to {args.out}", file=sys.stderr)
     if args.json:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from simulator.cli.output import write_text
 from simulator.cli.services import Services
+from simulator.ir import Workload
 from simulator.program_file import workload_to_json
 
 
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace, services: Services) -> None:
     """Trace the named workload on the meta device and write its program."""
-    workload = services.trace(args.workload)
+    workload: Workload = services.workloads("catalogue").trace_workload(args.workload)
     write_text(args.out, workload_to_json(workload))
     layers = sum(1 for _ in workload.program.layers())
     print(f"{args.out}: {workload.name}, {layers} layers")

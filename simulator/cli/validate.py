@@ -58,7 +58,7 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     if args.out:
         make_folder(args.out)
         write_text(args.out / "validation.csv", outcomes_to_csv(outcomes))
-        figures = services.reports().write_validation_figures(outcomes, args.out)
+        figures = services.reports("figures").write_validation_figures(outcomes, args.out)
         names = ", ".join(["validation.csv", *(path.name for path in figures)])
         print(f"wrote {names} to {args.out}", file=sys.stderr)
     broken = [outcome for outcome in outcomes if outcome.broken()]
