@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from simulator.cost.energy import EnergyBreakdown
-from simulator.result import StallKind
+from simulator.result import InferenceResult, StallKind
 from simulator.simulation import RunResult
 from simulator.study.area import area_of
 
@@ -37,18 +37,24 @@ METRICS = (
     "latency_p99_ps",
     "latency_max_ps",
     "compute_ps",
+    "dram_busy_ps",
     *(f"{kind.value}_ps" for kind in StallKind),
     "energy_pj",
     *(f"energy_{part}_pj" for part in ENERGY_PARTS),
     "dram_read_bytes",
     "dram_write_bytes",
     "weight_read_bytes",
+    "activation_dram_bytes",
     "macs",
     "pe_utilization_fraction",
     "scratchpad_peak_bytes",
     "area_mm2",
 )
-"""Means per inference but for the percentiles, the peak and the area, which may be unknown."""
+"""Means per inference but for the percentiles, the peak and the area, which may be unknown.
+
+dram_busy_ps is how long the bus is occupied; weight_read_bytes and activation_dram_bytes (read and
+written) are what is wanted of it, dram_read_bytes and dram_write_bytes whole bursts.
+"""
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,8 @@ def outcome_of(key: str, run: RunResult, engine: Engine) -> Outcome:
         "energy_pj": energy.total_pj,
         **{f"energy_{part}_pj": getattr(energy, f"{part}_pj") for part in ENERGY_PARTS},
         "weight_read_bytes": run.mean({a: r.weight_read_bytes for a, r in results.items()}),
+        "dram_busy_ps": run.mean({a: _dram_busy_ps(r) for a, r in results.items()}),
+        "activation_dram_bytes": run.mean({a: _activation_bytes(r) for a, r in results.items()}),
         "pe_utilization_fraction": run.pe_utilization_fraction,
         "scratchpad_peak_bytes": max(r.scratchpad_peak_bytes for r in results.values()),
         "area_mm2": area.total_mm2 if area else None,
@@ -92,3 +100,11 @@ def outcome_of(key: str, run: RunResult, engine: Engine) -> Outcome:
     for count in ("dram_read_bytes", "dram_write_bytes", "macs"):
         found[count] = run.mean({a: getattr(r.counts, count) for a, r in results.items()})
     return Outcome(key, Status.OK, "", engine, tuple(found[name] for name in METRICS))
+
+
+def _dram_busy_ps(result: InferenceResult) -> int:
+    return sum(layer.dram_busy_ps for layer in result.layers)
+
+
+def _activation_bytes(result: InferenceResult) -> int:
+    return sum(layer.ifmap_bytes + layer.ofmap_bytes for layer in result.layers)

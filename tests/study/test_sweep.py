@@ -21,6 +21,10 @@ from simulator.study.workers import InProcess, LocalProcesses, WorkersError
 ROOT = Path(__file__).resolve().parent.parent.parent
 AXES = ["--vary", "scratchpad.capacity_kib=1:512:x2", "--vary", "policy=on_demand,oracle"]
 FIGURES = {"scratchpad.png", "pareto.png", "effects.png"}
+BUS = (
+    *("dram_read_bytes", "dram_write_bytes", "weight_read_bytes", "activation_dram_bytes"),
+    *("dram_busy_ps", "latency_mean_ps"),
+)
 
 
 def words(program: Path, out: Path, *more: str, axes: list[str] = AXES) -> list[str]:
@@ -291,3 +295,13 @@ def test_wrong_options_leave_nothing_behind(program_path, tmp_path, capsys, more
     assert main([*words(program_path, tmp_path / "out"), *more]) == 2
     assert expected in capsys.readouterr().err
     assert not (tmp_path / "out" / "sweep.csv").exists()
+
+
+def test_bytes_on_the_bus_are_those_wanted_and_what_fills_up_bursts(program_path, tmp_path):
+    main(words(program_path, tmp_path, *quick()))
+    row = {name: float(rows(tmp_path)[-1][name] or "nan") for name in BUS}
+    on_bus = row["dram_read_bytes"] + row["dram_write_bytes"]
+    wanted = row["weight_read_bytes"] + row["activation_dram_bytes"]
+    assert wanted <= on_bus < 1.2 * wanted
+    at_peak_rate_ps = on_bus / 6.4e9 * 1e12
+    assert at_peak_rate_ps <= row["dram_busy_ps"] <= row["latency_mean_ps"]
