@@ -22,6 +22,7 @@ COMMANDS = {
     "inverse": "find the smallest scratchpad or bandwidth that meets a target",
     "describe": "count a workload's parameters, MACs and weight bytes",
     "build": "train a network, rebuild it as a tree, fine-tune it and keep its real routes",
+    "quantise": "measure what a built tree gets right with weights of few bits",
     "study": "answer one question with many runs",
     "validate": "hold predictions against published measurements and peers",
     "trace": "trace a PyTorch model into a program file",

@@ -27,7 +27,13 @@ def tree_outcomes(
         compute: device and precision.
         variant: what is unusual about the tree's arithmetic, for people.
     """
-    paths = evaluate_all_paths(tree, dataset.test, compute)
+    return outcomes_of(evaluate_all_paths(tree, dataset.test, compute), workload, dataset, variant)
+
+
+def outcomes_of(
+    paths: AllPaths, workload: Workload, dataset: Dataset, variant: str = ""
+) -> Outcomes:
+    """What a tree said on all paths of every test input, as the file holds it."""
     places = branch_places(workload.program)
     said = [_probabilities(paths, name=place.name) for place in places]
     columns = (dataset.test.targets.tolist(), paths.leaf.tolist(), paths.predictions.tolist())

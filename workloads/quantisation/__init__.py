@@ -1,0 +1,1 @@
+"""What a built tree computes with weights and activations of few bits."""
