@@ -11,10 +11,14 @@ import re
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from simulator.block_buffer import BlockBuffer
+from simulator.spec_base import Part
+from simulator.spec_base import real as _real
+from simulator.spec_base import whole as _whole
 from simulator.units import BYTES_PER_KIB, cycles_to_ps, ns_to_ps
 
 RATED_BITS = (4, 8, 16, 32)
@@ -28,20 +32,6 @@ DERIVABLE_ENERGY = (
 """Energy constants that a technology node can stand in for."""
 
 SOURCE_PATTERN = re.compile(r"^(S|D|R|assumed): .{3,}", re.DOTALL)
-
-
-def _whole(low: int, high: int) -> Any:
-    return Field(ge=low, le=high, strict=True)
-
-
-def _real(low: float, high: float) -> Any:
-    return Field(ge=low, le=high, allow_inf_nan=False, strict=True)
-
-
-class Part(BaseModel):
-    """Base of all parts: immutable, no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Dataflow(StrEnum):
@@ -75,6 +65,8 @@ class PeArray(Part):
     """The multiply-accumulate array: rows x cols PEs, one MAC per PE and cycle.
 
     A dot_product array may have `parallel_pixels` such planes, each on its own output pixel.
+    `weight_pass_cycles` at a time it works through the weights of one filter tap and so many
+    times `rows` input channels, or of so many taps and `rows` input channels.
     That rate holds for operands of `native_bits`. `rate_at_N_bits` is the multiple of it that
     N-bit operands reach. A width that is not listed is padded to the next listed one above it;
     beyond the widest, a MAC takes as many passes as the widths' ratio says.
@@ -87,6 +79,7 @@ class PeArray(Part):
     parallel_groups: Annotated[int, _whole(1, 4096)] = 1
     pass_setup_cycles: Annotated[int, _whole(0, 2**20)] = 0
     parallel_pixels: Annotated[int, _whole(1, 4096)] = 1
+    weight_pass_cycles: Annotated[int, _whole(1, 64)] | None = None
     native_bits: Bits = 8
     rate_at_4_bits: Rate | None = None
     rate_at_8_bits: Rate | None = None
@@ -209,7 +202,8 @@ class Toolchain(Part):
     `tile_pixels` output pixels. Without `keeps_streamed_weights` no buffer holds a weight that
     is not pinned: it is fetched anew for every tile of output rows. At most
     `weight_capacity_kib` of the scratchpad hold pinned weights. Without `overlaps_transfers`
-    nothing is loaded for a tile before the one before it is done. Without `fuses_additions` an
+    nothing is loaded for a tile before the one before it is done. Weights are fetched at most
+    `prefetch_layers` layers ahead, as far as they fit if left out. Without `fuses_additions` an
     addition of two tensors is a layer of its own. Output values leave the device
     `output_bits` wide.
     """
@@ -219,6 +213,7 @@ class Toolchain(Part):
     tile_pixels: Annotated[int, _whole(1, 2**30)] | None = None
     keeps_streamed_weights: bool = True
     overlaps_transfers: bool = True
+    prefetch_layers: Annotated[int, _whole(0, 4096)] | None = None
     fuses_additions: bool = True
     weight_capacity_kib: Annotated[int, _whole(1, 2**22)] | None = None
     output_bits: Bits | None = None
@@ -275,6 +270,7 @@ class AcceleratorSpec(Part):
     dram: Dram
     io: Io = Io()
     toolchain: Toolchain = Toolchain()
+    block_buffer: BlockBuffer | None = None
     precision: Precision
     energy: Energy
     sources: dict[str, str] = Field(default_factory=dict)

@@ -6,12 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from simulator.errors import SpecError
-from simulator.spec import DERIVABLE_ENERGY, AcceleratorSpec, Part
+from simulator.spec import DERIVABLE_ENERGY, AcceleratorSpec
+from simulator.spec_base import Part
 from simulator.validation import first_problem, most_telling, nearest
 from simulator.yaml_file import load_yaml_mapping, parse_yaml_scalar
 
@@ -49,9 +50,10 @@ def field_names() -> list[str]:
     """Every dotted field a spec can have."""
     names: list[str] = []
     for part, info in AcceleratorSpec.model_fields.items():
-        annotation = info.annotation
-        if isinstance(annotation, type) and issubclass(annotation, Part):
-            names += [f"{part}.{field}" for field in annotation.model_fields]
+        kinds = (info.annotation, *get_args(info.annotation))
+        parts = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Part)]
+        if parts:
+            names += [f"{part}.{field}" for field in parts[0].model_fields]
         else:
             names.append(part)
     return names

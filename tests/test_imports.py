@@ -17,6 +17,8 @@ SIMULATOR_ORDER = (
     {"errors", "units", "version"},
     {"__init__"},
     {"validation", "policy"},
+    {"spec_base"},
+    {"block_buffer"},
     {"ir", "spec"},
     {"program_file", "topology_csv", "counts", "routes", "weight_bits"},
     {"outcomes_file"},

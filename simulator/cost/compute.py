@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from simulator.block_buffer import BlockBuffer
 from simulator.spec import AcceleratorSpec, Dataflow, PeArray, Precision
 from simulator.units import ceil_div
 
@@ -26,6 +27,8 @@ class TileShape:
         m: output pixels (batch x rows x columns).
         r, s: filter rows and columns.
         groups: channel groups in the tile.
+        pixel_steps: cycles the pixels keep one set of weights busy; if None, all planes of the
+            array are taken to have a pixel while there are any.
     """
 
     k: Any
@@ -34,6 +37,7 @@ class TileShape:
     r: int
     s: int
     groups: Any = 1
+    pixel_steps: Any = None
 
 
 def pe_cycles(array: PeArray, tile: TileShape) -> Any:
@@ -44,7 +48,8 @@ def pe_cycles(array: PeArray, tile: TileShape) -> Any:
     ceil(K/R)*ceil(N/C)*(2R+C+M-2), input-stationary ceil(K/R)*ceil(M/C)*(2R+C+N-2), which is
     SCALE-Sim's total plus one (arXiv 1811.02883). A dot_product array takes one cycle per pixel,
     filter tap, R input channels and C output channels; with c <= R it packs the s taps of a
-    filter row along the channel axis, as NVDLA does for image input. `parallel_groups` channel
+    filter row along the channel axis, as NVDLA does for image input, or works in passes, see
+    `_reduction_cycles`. `parallel_groups` channel
     groups run side by side on it as far as their output channels fit its columns, and
     `parallel_pixels` output pixels at once. Where weights serve more than one pixel, switching
     to the next R x C of them takes `pass_setup_cycles`.
@@ -62,17 +67,36 @@ def pe_cycles(array: PeArray, tile: TileShape) -> Any:
         folds = ceil_div(reduction, rows) * ceil_div(tile.m, cols)
         return tile.groups * folds * (2 * rows + cols + k_per_group - 2)
     if array.dataflow is Dataflow.DOT_PRODUCT:
-        packed = tile.r * ceil_div(tile.s * tile.c, rows)
-        plain = tile.r * tile.s * ceil_div(tile.c, rows)
         abreast = np.clip(cols // k_per_group, 1, array.parallel_groups)
         switching = np.where(np.greater(tile.m, 1), array.pass_setup_cycles, 0)
+        pixel_steps = tile.pixel_steps
+        if pixel_steps is None:
+            pixel_steps = ceil_div(tile.m, array.parallel_pixels)
         return (
             ceil_div(tile.groups, abreast)
-            * (ceil_div(tile.m, array.parallel_pixels) + switching)
+            * (pixel_steps + switching)
             * ceil_div(k_per_group, cols)
-            * np.where(np.less_equal(tile.c, rows), packed, plain)
+            * _reduction_cycles(array, tile)
         )
     return ceil_div(tile.k * tile.m * reduction, array.pes)
+
+
+def _reduction_cycles(array: PeArray, tile: TileShape) -> Any:
+    """Cycles of a dot_product array for all inputs of a pixel.
+
+    With `weight_pass_cycles` the order of input channels and taps that takes fewer is used: a
+    pass takes that many times `rows` channels of one tap, or that many taps of `rows` channels
+    (Ethos-U's depth first and part kernel). Otherwise a tap's channels are taken `rows` at a
+    time, and taps of a row are packed where a pixel has no more channels than that.
+    """
+    rows, step = array.rows, array.weight_pass_cycles
+    if step is not None:
+        deep = tile.r * tile.s * ceil_div(tile.c, rows * step)
+        flat = ceil_div(tile.r * tile.s, step) * ceil_div(tile.c, rows)
+        return step * np.minimum(deep, flat)
+    packed = tile.r * ceil_div(tile.s * tile.c, rows)
+    plain = tile.r * tile.s * ceil_div(tile.c, rows)
+    return np.where(np.less_equal(tile.c, rows), packed, plain)
 
 
 @dataclass(frozen=True)
@@ -82,6 +106,7 @@ class ComputeSide:
     array: PeArray
     precision: Precision
     bytes_per_cycle: int
+    blocks: BlockBuffer | None = None
 
     @classmethod
     def of(cls, spec: AcceleratorSpec, weight_bits: int | None = None) -> ComputeSide:
@@ -89,7 +114,7 @@ class ComputeSide:
         precision = spec.precision
         if weight_bits not in (None, precision.weight_bits):
             precision = precision.model_copy(update={"weight_bits": weight_bits})
-        return cls(spec.pe_array, precision, spec.compute_bytes_per_cycle)
+        return cls(spec.pe_array, precision, spec.compute_bytes_per_cycle, spec.block_buffer)
 
     @property
     def mac_rate(self) -> Fraction:

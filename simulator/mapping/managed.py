@@ -63,16 +63,18 @@ def manage_weights(tiled: TiledGroup, spans: Sequence[WeightSpan]) -> TiledGroup
 
 
 def _split(load: Load, spans: Sequence[WeightSpan], first_touch: bool) -> list[Load]:
-    first, last = load.offset_bytes, load.offset_bytes + load.n_bytes
+    piece = load.n_bytes // load.repeats
+    first, last = load.offset_bytes, load.offset_bytes + piece
     kept = streamed = covered = 0
     for span in spans:
         keep, stream = span.split(first, last)
         kept, streamed = kept + keep, streamed + stream
         covered += max(min(last, span.stop) - max(first, span.start), 0)
-    streamed += load.n_bytes - covered
+    streamed += piece - covered
     parts = []
     if kept and first_touch:
-        parts.append(replace(load, n_bytes=kept, held_for=0, kept=True))
+        once = replace(load, n_bytes=kept, held_for=0, kept=True, direct=False, repeats=1)
+        parts.append(once)
     if streamed:
-        parts.append(replace(load, n_bytes=streamed))
+        parts.append(replace(load, n_bytes=streamed * load.repeats))
     return parts

@@ -107,6 +107,7 @@ class MappingProblem:
         self.spec = spec
         self.pinned = pinned
         self.inputs = program.inputs
+        self._input_names = frozenset(t.name for t in program.inputs)
         self.steps: tuple[GroupedStep, ...] = group_program(program, spec.toolchain.fuses_additions)
         self.liveness = analyse_liveness(self.steps, program.inputs)
         self._shapes: dict[tuple[str, frozenset[str]], GroupShape] = {}
@@ -228,7 +229,11 @@ class MappingProblem:
             op=group.main.op,
             dims=group.main.dims,
             ifmap_rows=_rows(group),
-            ifmap_bytes=streamed(group.main.ifmaps),
+            ifmap_bytes=sum(
+                tensor_bytes(t, self.spec) * self._burst_waste(t)
+                for t in group.main.ifmaps
+                if t.name in in_dram
+            ),
             operand_bytes=streamed(group.operands),
             ofmap_bytes=self._stored_bytes(live, in_dram),
             weight_bytes=0
@@ -237,6 +242,20 @@ class MappingProblem:
             vector_cycles=self._vector_cycles(group),
             weight_bits=array_weight_bits(group.main, self.spec),
         )
+
+    def _burst_waste(self, tensor: Tensor) -> int:
+        """Bursts a core with a block buffer spends on a burst's worth of a tensor.
+
+        The network's input is stored pixel after pixel: a burst brings the channels of one,
+        rounded up to what the array takes at once. Other maps lie in bricks that fill bursts.
+        """
+        if self.spec.block_buffer is None or tensor.name not in self._input_names:
+            return 1
+        if len(tensor.shape) != 4:
+            return 1
+        rows = self.spec.pe_array.rows
+        useful = min(ceil_div(tensor.shape[1], rows) * rows, self.spec.block_buffer.input_channels)
+        return max(self.spec.dram.burst_bytes // useful, 1)
 
     def _stored_bytes(self, live: Liveness, in_dram: frozenset[str]) -> int:
         """Bytes of the ofmap that go to DRAM; a network's output may leave in wider words."""

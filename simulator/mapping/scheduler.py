@@ -77,6 +77,7 @@ class Scheduler:
             )
         builder = _Builder(plan, groups, tiled, fetch)
         builder.overlaps = self._spec.toolchain.overlaps_transfers
+        builder.prefetch_layers = self._spec.toolchain.prefetch_layers
         builder.place_stores()
         builder.place_loads()
         return builder.finish(self._spec, self._dram)
@@ -108,6 +109,7 @@ class _Builder:
         self.fixed: NDArray[np.int64] = np.array(base, dtype=np.int64)
         self.used = self.fixed.copy()
         self.overlaps = True
+        self.prefetch_layers: int | None = None
         self.store_wait: dict[int, int] = {}
         self.drains: dict[int, int] = {}
         self.loads: list[_PlacedLoad] = []
@@ -149,6 +151,7 @@ class _Builder:
             if self.fetch.across_branches:
                 decision = NONE
             self._stage_inputs(g, staged, decision)
+            not_before = self._not_before(g)
             for i in range(start, end):
                 for load in self.tiles[i].loads:
                     stored = producer[g] if load.kind is TransferKind.IFMAP else NONE
@@ -156,14 +159,27 @@ class _Builder:
                         (previous[load.kind][0], previous[load.kind][1]),
                         (stored, ReleaseCause.DATA),
                         (decision, ReleaseCause.ROUTE),
+                        (
+                            not_before if load.kind is TransferKind.WEIGHT else NONE,
+                            ReleaseCause.DATA,
+                        ),
                         key=lambda wait: wait[0],
                     )
                     release = earliest if load.kept else self._release(load, i, earliest)
                     if release > earliest:
                         cause = ReleaseCause.SPACE if self.overlaps else ReleaseCause.DATA
                     previous[load.kind] = (release, cause)
-                    after = NONE if load.kept else max(stored, self.drains.get(release, NONE))
-                    self.loads.append(_PlacedLoad(load, i, release, cause, after, load.kept))
+                    after = max(stored, self.drains.get(release, NONE))
+                    elsewhere = load.kept or load.direct
+                    if elsewhere:
+                        after = stored
+                    self.loads.append(_PlacedLoad(load, i, release, cause, after, elsewhere))
+
+    def _not_before(self, group: int) -> int:
+        """The tile that must be done before the toolchain has a group's weights fetched."""
+        if self.prefetch_layers is None or group < self.prefetch_layers:
+            return NONE
+        return self.starts[group - self.prefetch_layers] - 1
 
     def _producers(self) -> dict[int, int]:
         """Per group, the last tile that stores something the group loads back from DRAM."""
@@ -195,7 +211,12 @@ class _Builder:
                 )
 
     def _release(self, load: Load, tile: int, earliest: int) -> int:
-        """Walk back from the tile that needs the load to the last one without room for it."""
+        """Walk back from the tile that needs the load to the last one without room for it.
+
+        The block buffer has room for the inputs of one tile beside those in use.
+        """
+        if load.direct:
+            return max(earliest, tile - (2 if self.overlaps else 1))
         used, room = self.used, self.plan.knobs.budget_bytes - load.n_bytes
         release = earliest if self.overlaps else max(earliest, tile - 1)
         if release + 1 < tile:

@@ -17,9 +17,10 @@ from simulator.cost.compute import (
 )
 from simulator.cost.energy import EventCounts
 from simulator.ir import MAC_OPS
+from simulator.mapping.blocks import Blocking
 from simulator.mapping.plan import GroupPlan
 from simulator.mapping.residency import tensor_bytes
-from simulator.mapping.tiling import LoopOrder
+from simulator.mapping.tiling import LoopOrder, blocking_of
 from simulator.spec import AcceleratorSpec
 from simulator.units import bits_to_bytes, ceil_div
 
@@ -41,6 +42,8 @@ class Load:
         held_for: how many tiles longer its buffer is used.
         offset_bytes: for weights, where the piece begins in the group's weights.
         kept: it goes to the managed region for good and takes no buffer.
+        direct: it goes to the core's block buffer, one tile ahead, not to the scratchpad.
+        repeats: how often the piece of weights is read; n_bytes counts all of them.
     """
 
     kind: TransferKind
@@ -48,6 +51,8 @@ class Load:
     held_for: int
     offset_bytes: int = 0
     kept: bool = False
+    direct: bool = False
+    repeats: int = 1
 
 
 @dataclass
@@ -70,6 +75,14 @@ class Tile:
         """Add a load, unless the tile's share of the tensor is less than a byte."""
         if n_bytes:
             self.loads.append(Load(kind, n_bytes, held_for, offset_bytes))
+
+    def reads(
+        self, kind: TransferKind, n_bytes: int, offset_bytes: int = 0, repeats: int = 1
+    ) -> None:
+        """Add a load past the scratchpad, into the core's block buffer."""
+        if n_bytes:
+            total = n_bytes * repeats
+            self.loads.append(Load(kind, total, 0, offset_bytes, direct=True, repeats=repeats))
 
 
 @dataclass(frozen=True)
@@ -115,9 +128,12 @@ def _tile_cost(compute: ComputeSide, tile: TileShape, psums: PartialSums) -> tup
 
 def tile_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
     """The tiles of a group in execution order."""
-    if plan.group.main.op in MAC_OPS:
-        return _tile_mac_group(plan, spec)
-    return _tile_vector_group(plan, spec)
+    if plan.group.main.op not in MAC_OPS:
+        return _tile_vector_group(plan, spec)
+    blocking = blocking_of(plan.shape, ComputeSide.of(spec))
+    if blocking is not None:
+        return _tile_block_group(plan, spec, blocking)
+    return _tile_mac_group(plan, spec)
 
 
 @dataclass(frozen=True)
@@ -194,6 +210,49 @@ def _tile_mac_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
     return _tiled(plan, tiles, psum, reads, writes, spec)
 
 
+def _tile_block_group(plan: GroupPlan, spec: AcceleratorSpec, blocking: Blocking) -> TiledGroup:
+    """The tiles of a core that reads its inputs by the block, see `BlockBuffer`.
+
+    A tile is a number of whole blocks; the reduction never spans tiles.
+    """
+    shape, d = plan.shape, plan.shape.dims
+    nest, (_, n_p, _) = _loop_nest(plan)
+    compute = ComputeSide.of(spec, shape.weight_bits)
+    weights = _Splitter(shape.weight_bytes, d.k)
+    weight_pieces: dict[int, tuple[int, int]] = {}
+    outputs = _Splitter(shape.ofmap_bytes, d.k * d.p)
+    operands = _Splitter(shape.operand_bytes, d.k * d.p)
+    vector = _Splitter(plan.vector_cycles, d.k * d.p)
+    tiles: list[Tile] = []
+    reads = writes = 0
+    for index in nest:
+        (ki, _, dk), (pi, _, dp) = index.k, index.p
+        blocked = TileShape(
+            k=dk,
+            c=max(d.c // d.groups, 1),
+            m=d.n * dp * d.q,
+            r=d.r,
+            s=d.s,
+            groups=max(dk * d.groups // d.k, 1),
+            pixel_steps=blocking.pixel_steps(dp),
+        )
+        cycles, tile_reads, tile_writes = _tile_cost(compute, blocked, PartialSums(0, 0, 1))
+        reads, writes = reads + tile_reads, writes + tile_writes
+        tile = Tile(cycles, vector.take(dk * dp), store_bytes=outputs.take(dk * dp))
+        if ki not in weight_pieces:
+            weight_pieces[ki] = (weights.dealt, weights.take(dk))
+        offset, n_bytes = weight_pieces[ki]
+        if plan.tiling.order is LoopOrder.P_OUTER:
+            tile.reads(TransferKind.WEIGHT, n_bytes, offset, int(blocking.pixel_blocks(dp)))
+        elif pi == 0:
+            tile.needs(TransferKind.WEIGHT, n_bytes, n_p - 1, offset)
+        ifmap = int(blocking.ifmap_bytes(dk, dp, shape.ifmap_bytes))
+        tile.reads(TransferKind.IFMAP, ifmap)
+        tile.reads(TransferKind.IFMAP, operands.take(dk * dp))
+        tiles.append(tile)
+    return _tiled(plan, tiles, 0, reads, writes, spec)
+
+
 def _weight_hold(
     k_outer: bool, index: tuple[int, int, int], blocks: tuple[int, int, int]
 ) -> int | None:
@@ -245,8 +304,11 @@ def _tile_vector_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
     for _ in range(n):
         tile = Tile(pe_cycles=0, vector_cycles=vector.take(1), store_bytes=outputs.take(1))
         for kind, splitter in streams:
-            offset = splitter.dealt
-            tile.needs(kind, splitter.take(1), 0, offset)
+            offset, n_bytes = splitter.dealt, splitter.take(1)
+            if spec.block_buffer is None:
+                tile.needs(kind, n_bytes, 0, offset)
+            else:
+                tile.reads(kind, n_bytes, offset)
         tiles.append(tile)
     reads = sum(tensor_bytes(t, spec) for t in plan.group.main.ifmaps)
     writes = tensor_bytes(plan.group.ofmap, spec)
@@ -258,10 +320,11 @@ def _tiled(
 ) -> TiledGroup:
     """Adds what the epilogue reads; the DMA's side is counted from its commands."""
     epilogue = sum(tensor_bytes(t, spec) for t in plan.group.operands)
+    stored = sorted((t.store_bytes for t in tiles), reverse=True)
     return TiledGroup(
         tiles=tuple(tiles),
         psum_bytes=psum,
-        ofmap_buffer_bytes=sum(sorted((t.store_bytes for t in tiles), reverse=True)[:2]),
+        ofmap_buffer_bytes=sum(stored[:2]) if spec.block_buffer is None else 0,
         counts=EventCounts(
             macs=plan.macs,
             vector_operations=plan.vector_operations,

@@ -24,6 +24,7 @@ from simulator.cost.compute import (
     tile_cycles,
 )
 from simulator.ir import MAC_OPS, Dims, Op
+from simulator.mapping.blocks import Blocking, choose_blocking
 from simulator.spec import Toolchain
 from simulator.units import bits_to_bytes, ceil_div
 
@@ -135,9 +136,12 @@ def enumerate_candidates(
     shape: GroupShape, compute: ComputeSide, rules: Toolchain = BARE_DEVICE
 ) -> Candidates:
     """All candidate blockings of a group shape that the device's toolchain may choose."""
-    if shape.op in MAC_OPS:
-        return _mac_candidates(shape, compute, rules)
-    return _vector_candidates(shape, rules)
+    if shape.op not in MAC_OPS:
+        return _vector_candidates(shape, rules, staged=compute.blocks is None)
+    blocking = blocking_of(shape, compute)
+    if blocking is not None:
+        return _block_candidates(shape, compute, rules, blocking)
+    return _mac_candidates(shape, compute, rules)
 
 
 def _halvings(full: int, grain: int) -> list[int]:
@@ -242,7 +246,76 @@ def _least_rows(shape: GroupShape) -> int:
     return min(shape.ifmap_rows, (d.p - 1) * d.stride[0] + d.r)
 
 
-def _vector_candidates(shape: GroupShape, rules: Toolchain) -> Candidates:
+def blocking_of(shape: GroupShape, compute: ComputeSide) -> Blocking | None:
+    """The blocks a MAC layer is worked on in; None on a device that stages its feature maps."""
+    if compute.blocks is None:
+        return None
+    array = compute.array
+    return choose_blocking(compute.blocks, shape.dims, shape.ifmap_rows, array.rows)
+
+
+def _block_candidates(
+    shape: GroupShape, compute: ComputeSide, rules: Toolchain, blocking: Blocking
+) -> Candidates:
+    """Blockings of a core that reads feature maps by the block, see `BlockBuffer`.
+
+    k_outer keeps a tile's weights in the scratchpad while all pixels pass; p_outer reads them
+    from DRAM for every block of pixels and needs no room at all.
+    """
+    d = shape.dims
+    grain_k = blocking.channels if d.groups == 1 else max(blocking.channels, d.k // d.groups)
+    grid = np.array(
+        [
+            (o, k, p)
+            for o in ((0, 1) if shape.weight_bytes else (1,))
+            for k in _halvings(d.k, min(grain_k, d.k))
+            for p in _halvings(d.p, min(blocking.rows, d.p))
+        ],
+        dtype=np.int64,
+    )
+    direct, k, p = grid[:, 0] == 1, grid[:, 1], grid[:, 2]
+    n_k, n_p = ceil_div(d.k, k), ceil_div(d.p, p)
+    tiles = n_k * n_p
+    weight_tile = ceil_div(shape.weight_bytes * k, d.k)
+    buffers = np.where(direct, 0, weight_tile * np.where(n_k > 1, 2, 1))
+    weight_sweeps = np.where(direct, int(blocking.pixel_blocks(d.p)), 1)
+    dram_bytes = (
+        shape.weight_bytes * weight_sweeps
+        + blocking.ifmap_bytes(k, p, shape.ifmap_bytes) * tiles
+        + shape.operand_bytes
+        + shape.ofmap_bytes
+    )
+    least = (
+        shape.weight_bytes * weight_sweeps
+        + blocking.ifmap_bytes(d.k, d.p, shape.ifmap_bytes)
+        + shape.operand_bytes
+        + shape.ofmap_bytes
+    )
+    transfers = np.where(direct, tiles, n_k) * (shape.weight_bytes > 0)
+    for n_bytes in (shape.ifmap_bytes, shape.operand_bytes, shape.ofmap_bytes):
+        transfers = transfers + tiles * (n_bytes > 0)
+    blocked = TileShape(
+        k=k,
+        c=max(d.c // d.groups, 1),
+        m=d.n * p * d.q,
+        r=d.r,
+        s=d.s,
+        groups=np.maximum(k * d.groups // d.k, 1),
+        pixel_steps=blocking.pixel_steps(p),
+    )
+    traffic = scratchpad_traffic(compute, blocked, PartialSums(reads=0, writes=0, outputs=1))
+    orders = (LoopOrder.K_OUTER, LoopOrder.P_OUTER)
+    tilings = tuple(
+        Tiling(orders[row[0]], int(row[1]), int(row[2]), d.c, int(size), int(low))
+        for row, size, low in zip(grid, buffers, least, strict=True)
+    )
+    cycles = tiles * tile_cycles(compute, blocked, traffic)
+    return Candidates(
+        tilings, buffers, dram_bytes, cycles, tiles, transfers, rules.overlaps_transfers
+    )
+
+
+def _vector_candidates(shape: GroupShape, rules: Toolchain, staged: bool) -> Candidates:
     d = shape.dims
     limit = min(MAX_VECTOR_PIECES, max(d.p, d.k, d.c))
     if shape.op in UNSPLITTABLE_OPS:
@@ -260,7 +333,8 @@ def _vector_candidates(shape: GroupShape, rules: Toolchain) -> Candidates:
     ]
     buffers = np.zeros_like(pieces)
     for n_bytes in streams:
-        buffers = buffers + ceil_div(n_bytes, pieces) * np.where(pieces > 1, 2, 1)
+        if staged:
+            buffers = buffers + ceil_div(n_bytes, pieces) * np.where(pieces > 1, 2, 1)
     tilings = tuple(
         Tiling(LoopOrder.P_OUTER, d.k, d.p, d.c, int(size), sum(streams), pieces=int(n))
         for n, size in zip(pieces, buffers, strict=True)

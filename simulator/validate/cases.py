@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.validate import dram_patterns, edge_tpu, ethos_u, nvdla, scalesim
+from simulator.validate import dram_patterns, edge_tpu, ethos_u, nvdla, scalesim, vela
 from simulator.validate.case import Case
 
 CASES: tuple[Case, ...] = (
@@ -14,6 +14,8 @@ CASES: tuple[Case, ...] = (
     edge_tpu.CONV_CASE,
     edge_tpu.PRUNING_CASE,
     edge_tpu.CORAL_CASE,
-    ethos_u.VELA_CASE,
+    vela.CASE,
+    vela.HELD_OUT_CASE,
+    ethos_u.MOBILENET_CASE,
     ethos_u.RNNOISE_CASE,
 )

@@ -28,6 +28,16 @@ MOBILENET_V1_BLOCKS = (
     (1024, 2),
     (1024, 1),
 )
+MOBILENET_V2_BLOCKS = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+"""Expansion, output channels, repeats and stride of the first (arXiv 1801.04381, table 2)."""
 
 
 @dataclass
@@ -173,6 +183,24 @@ def mobilenet_v1(channel_grain: int = 1) -> Workload:
         x = net.conv(x, channels, 1)
     net.linear(net.average(x), 1000)
     return net.workload(start, "arXiv 1704.04861")
+
+
+def mobilenet_v2(channel_grain: int = 1) -> Workload:
+    """MobileNet v2 of full width on 224 pixels (arXiv 1801.04381)."""
+    net = _Writer("mobilenet_v2", channel_grain)
+    start = _image(224)
+    x = net.conv(start, 32, 3, stride=2)
+    for expansion, channels, repeats, first_stride in MOBILENET_V2_BLOCKS:
+        for repeat in range(repeats):
+            stride = first_stride if repeat == 0 else 1
+            wide = expansion * x.shape[1]
+            y = net.conv(x, wide, 1) if expansion > 1 else x
+            y = net.conv(y, wide, 3, stride, groups=wide)
+            y = net.conv(y, channels, 1)
+            x = net.add(y, x) if repeat else y
+    x = net.conv(x, 1280, 1)
+    net.linear(net.average(x), 1000)
+    return net.workload(start, "arXiv 1801.04381")
 
 
 def _image(pixels: int) -> Tensor:

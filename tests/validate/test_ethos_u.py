@@ -9,11 +9,12 @@ from simulator.ir import Route
 from simulator.policy import Policy
 from simulator.simulation import RunResult, run_workload
 from simulator.spec_file import Override, load_spec
+from simulator.validate import vela
 from simulator.validate.case import run_case
 from simulator.validate.ethos_u import (
+    MOBILENET_CASE,
     RNNOISE_CASE,
     RNNOISE_WEIGHT_BYTES,
-    VELA_CASE,
     rnnoise_like,
 )
 from simulator.validate.networks import resnet50
@@ -56,6 +57,10 @@ def test_the_recurrent_network_reads_the_reference_bytes():
     assert read == pytest.approx(RNNOISE_WEIGHT_BYTES, abs=len(rnnoise_like().program.steps) * 9)
 
 
-@pytest.mark.parametrize("case", [VELA_CASE, RNNOISE_CASE], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [vela.CASE, vela.HELD_OUT_CASE, MOBILENET_CASE, RNNOISE_CASE],
+    ids=lambda case: case.name,
+)
 def test_the_case_stays_in_its_bands(case):
     assert run_case(case, load).broken() == ()
