@@ -34,6 +34,7 @@ SIMULATOR_ORDER = (
     {"compile"},
     {"simulation"},
     {"result_file", "comparison", "sensitivity"},
+    {"runtime"},
     {"study", "validate"},
     {"cli"},
     {"__main__"},

@@ -1,0 +1,50 @@
+"""Ways of keeping weights side by side on one stream, with what the best of them could reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simulator.ir import Workload
+from simulator.policy import Policy
+from simulator.runtime.itinerary import Itinerary
+from simulator.runtime.locality import Locality
+from simulator.runtime.region_size import TriedSize
+from simulator.runtime.residency import ResidencyPolicy
+from simulator.runtime.stream_result import StreamResult
+from simulator.runtime.streams import Stream
+from simulator.spec import AcceleratorSpec
+
+
+@dataclass(frozen=True)
+class StreamComparison:
+    """Several runs of one stream.
+
+    Attributes:
+        workload, spec, policy, stream: what was simulated.
+        itinerary, node_bytes: the workload's nodes and their weights.
+        locality: of the stream.
+        tried_sizes: regions tried to find the one used; empty where it was given.
+        results: one per way of keeping weights.
+        most_hit_fraction: what no policy at any granularity exceeds, on a tree.
+        margins: runs of residency-aware routing, one per margin.
+    """
+
+    workload: Workload
+    spec: AcceleratorSpec
+    policy: Policy
+    stream: Stream
+    itinerary: Itinerary
+    node_bytes: tuple[int, ...]
+    locality: Locality
+    tried_sizes: tuple[TriedSize, ...]
+    results: tuple[StreamResult, ...]
+    most_hit_fraction: float
+    margins: tuple[StreamResult, ...] = ()
+
+    def result_of(self, policy: ResidencyPolicy) -> StreamResult | None:
+        """The run of a policy, if there was one."""
+        return next((r for r in self.results if r.residency.policy is policy), None)
+
+    def regret(self, result: StreamResult) -> float:
+        """Byte hit fraction that the clairvoyant policy has over a run, at best granularity."""
+        return self.most_hit_fraction - result.hit_fraction

@@ -1,0 +1,134 @@
+"""The managed part of the scratchpad: which weights are in it, and what a new one displaces."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simulator.runtime.itinerary import Arms, Itinerary
+from simulator.runtime.replacement.policy import History, ReplacementPolicy
+
+
+@dataclass(frozen=True)
+class RegionState:
+    """A copy of everything a region remembers."""
+
+    held: tuple[int, ...]
+    history: History
+
+
+class Region:
+    """Holds the first units of some nodes' weights, within a capacity, from input to input.
+
+    `prefix_bytes` gives, by node, the bytes of its first 0, 1, 2 ... units; `barred` nodes are
+    never taken in.
+
+    A load that finds everything in use is not taken in and streams through the ordinary buffers
+    instead, so nothing ever waits for room here and no schedule can deadlock.
+    """
+
+    def __init__(
+        self,
+        capacity_bytes: int,
+        prefix_bytes: Sequence[Sequence[int]],
+        policy: ReplacementPolicy,
+        barred: frozenset[int] = frozenset(),
+    ) -> None:
+        self.capacity_bytes = capacity_bytes
+        self._barred = barred
+        self._prefix = prefix_bytes
+        self._policy = policy
+        self._held = [0] * len(prefix_bytes)
+        self._in_use: set[int] = set()
+        self.history = History.of(len(prefix_bytes))
+
+    def begin(self) -> None:
+        """A new inference starts; nothing is in use."""
+        self.history.inference += 1
+        self._in_use.clear()
+
+    def enter_leg(self, nodes: Sequence[int], reachable: frozenset[int]) -> None:
+        """These nodes surely run: from now on to the end of the inference they are in use."""
+        self.history.reachable = reachable
+        self._in_use.update(nodes)
+
+    def enter(self, node: int, take_in: bool = True) -> tuple[int, int]:
+        """The inference needs a node now: its units resident before and after its loads.
+
+        With `take_in` missing units are loaded to stay as far as the policy finds room.
+        """
+        self.history.enter(node)
+        prefix, before = self._prefix[node], self._held[node]
+        if not take_in or before == len(prefix) - 1 or not self._admits(node):
+            return before, before
+        free = self.capacity_bytes - self.used_bytes
+        base = prefix[before]
+        if prefix[-1] - base > free:
+            victims = self._victims(node)
+            available = free + sum(self._bytes(victim) for victim in victims)
+            after = bisect_right(prefix, base + available) - 1
+            self._displace(victims, prefix[after] - base - free)
+        else:
+            after = len(prefix) - 1
+        self._held[node] = after
+        return before, after
+
+    def pass_through(self, itinerary: Itinerary, arms: Arms) -> list[tuple[int, int, int]]:
+        """One inference along a known route: (node, units resident before, after) in order."""
+        self.begin()
+        found = []
+        for depth in range(len(arms) + 1):
+            prefix = arms[:depth]
+            nodes = itinerary.legs[prefix].nodes
+            self.enter_leg(nodes, itinerary.reachable[prefix])
+            found += [(node, *self.enter(node)) for node in nodes]
+        return found
+
+    def units(self, node: int) -> int:
+        """Resident units of a node."""
+        return self._held[node]
+
+    def resident_bytes(self, nodes: Sequence[int]) -> int:
+        """Resident bytes of some nodes."""
+        return sum(self._bytes(node) for node in nodes)
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes resident in all."""
+        return sum(self._bytes(node) for node in range(len(self._held)))
+
+    def save(self) -> RegionState:
+        """Everything there is to restore."""
+        return RegionState(tuple(self._held), self.history.copy())
+
+    def restore(self, state: RegionState) -> None:
+        """Return to a saved state, between two inferences."""
+        self._held = list(state.held)
+        self.history = state.history.copy()
+        self._in_use.clear()
+
+    def _admits(self, node: int) -> bool:
+        return node not in self._barred and self._policy.admits(node)
+
+    def _bytes(self, node: int) -> int:
+        return self._prefix[node][self._held[node]]
+
+    def _victims(self, node: int) -> list[int]:
+        candidates = [
+            other for other, held in enumerate(self._held) if held and other not in self._in_use
+        ]
+        if not candidates:
+            return []
+        return self._policy.order(candidates, self.history, self._policy.worth(node, self.history))
+
+    def _displace(self, victims: Sequence[int], needed_bytes: int) -> None:
+        """Give up units, the last of each victim first, until enough is free."""
+        for victim in victims:
+            if needed_bytes <= 0:
+                return
+            prefix, have = self._prefix[victim], self._bytes(victim)
+            keep = max(have - needed_bytes, 0)
+            units = bisect_right(prefix, keep) - 1
+            self._held[victim] = units
+            needed_bytes -= have - prefix[units]

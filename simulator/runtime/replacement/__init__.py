@@ -1,0 +1,1 @@
+"""What the managed region keeps when there is no room for all: one policy a file."""
