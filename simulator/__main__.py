@@ -15,6 +15,7 @@ from simulator.version import __version__
 
 COMMANDS = {
     "run": "replay a workload on an accelerator and say what it costs and why",
+    "stream": "carry the scratchpad's weights from input to input and say what that saves",
     "compare": "put several workloads side by side on one accelerator",
     "sensitivity": "show which constants energy and latency hang on",
     "sweep": "evaluate a design space point by point, resumably, here or on a cluster",

@@ -15,9 +15,11 @@ from simulator.cost.energy import EnergyBreakdown
 from simulator.cost.energy_table import energy_constants
 from simulator.counts import count_program
 from simulator.derive import spans
+from simulator.ir import Workload
 from simulator.program_file import workload_to_json
 from simulator.result import InferenceResult, LayerResult, StallKind
 from simulator.simulation import RunResult
+from simulator.spec import AcceleratorSpec
 from simulator.units import pj_to_j, ps_to_s
 from simulator.version import __version__
 
@@ -74,25 +76,39 @@ def energy_in_joules(energy: EnergyBreakdown) -> dict[str, float]:
 
 def provenance(run: RunResult, spec_origin: str) -> dict[str, Any]:
     """What it takes to repeat the run: inputs by content, seed, versions."""
-    program = workload_to_json(run.workload)
     return {
-        "spec": run.spec.model_dump(mode="json"),
-        "spec_origin": spec_origin,
-        "energy_constants": {
-            name: asdict(constant) for name, constant in energy_constants(run.spec).items()
-        },
-        "workload": run.workload.name,
-        "workload_source": run.workload.source,
-        "workload_sha256": hashlib.sha256(program.encode()).hexdigest(),
-        "leaf_shares_source": run.workload.leaf_shares_source,
+        **inputs_provenance(run.workload, run.spec, spec_origin),
         "policy": run.policy.value,
         "placement": run.placement.value,
         "seed": run.seed,
-        "versions": {
-            "simulator": __version__,
-            "python": platform.python_version(),
-            **{package: version(package) for package in ("numpy", "pydantic", "simpy")},
+        "versions": used_versions(),
+    }
+
+
+def inputs_provenance(
+    workload: Workload, spec: AcceleratorSpec, spec_origin: str
+) -> dict[str, Any]:
+    """What was simulated on what: both by content."""
+    program = workload_to_json(workload)
+    return {
+        "spec": spec.model_dump(mode="json"),
+        "spec_origin": spec_origin,
+        "energy_constants": {
+            name: asdict(constant) for name, constant in energy_constants(spec).items()
         },
+        "workload": workload.name,
+        "workload_source": workload.source,
+        "workload_sha256": hashlib.sha256(program.encode()).hexdigest(),
+        "leaf_shares_source": workload.leaf_shares_source,
+    }
+
+
+def used_versions() -> dict[str, str]:
+    """Versions of the simulator and of what its results rest on."""
+    return {
+        "simulator": __version__,
+        "python": platform.python_version(),
+        **{package: version(package) for package in ("numpy", "pydantic", "simpy")},
     }
 
 

@@ -1,0 +1,186 @@
+"""Options of `stream`: what is kept, in which order inputs come, and from where."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from simulator.cli.options import DEFAULT_INFERENCES, MAX_INFERENCES
+from simulator.cli.resolve import ROUTES_FILE, build_folder
+from simulator.cli.services import Services
+from simulator.errors import UserError
+from simulator.ir import Workload
+from simulator.outcomes_file import Outcomes, check_outcomes, outcomes_from_file
+from simulator.program_file import routes_from_file
+from simulator.routes import check_routes
+from simulator.runtime.granularity import Granularity
+from simulator.runtime.itinerary import Itinerary
+from simulator.runtime.residency import ResidencyPolicy, Scope
+from simulator.runtime.streams import (
+    Population,
+    Stream,
+    StreamKind,
+    population_of_outcomes,
+    population_of_routes,
+    population_of_shares,
+)
+from simulator.spec import AcceleratorSpec
+from simulator.validation import nearest
+
+OUTCOMES_FILE = "outcomes.json"
+ALL = "all"
+AUTO = "auto"
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(B|KiB|MiB|%)?")
+_UNITS = {None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20}
+
+
+def add_stream_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what only `stream` takes."""
+    parser.add_argument(
+        "--residency",
+        default=ALL,
+        metavar="P1,P2",
+        help=f"what stays on chip: {', '.join(ResidencyPolicy)}, or {ALL} of them (default)",
+    )
+    parser.add_argument(
+        "--region",
+        default=AUTO,
+        metavar="SIZE",
+        help="scratchpad managed for weights: 512KiB, 25%%, a number of bytes, or auto: the "
+        "largest sixteenths that slow the plan by no more than 1 %% (default)",
+    )
+    parser.add_argument(
+        "--granularity",
+        choices=[granularity.value for granularity in Granularity],
+        default=Granularity.TILE.value,
+        help="in which units weights stay (default %(default)s)",
+    )
+    parser.add_argument(
+        "--scope",
+        choices=[scope.value for scope in Scope],
+        default=Scope.ALL.value,
+        help="which weights may stay: all, or those behind branches (default %(default)s)",
+    )
+    parser.add_argument(
+        "--stream",
+        choices=[kind.value for kind in StreamKind],
+        help="in which order inputs come (default data_set where there are real ones, else "
+        "independent)",
+    )
+    parser.add_argument(
+        "--persistence",
+        type=float,
+        default=0.5,
+        metavar="P",
+        help="of a markov stream: how likely the next input takes the same leaf (default 0.5)",
+    )
+    parser.add_argument(
+        "--burst",
+        type=int,
+        default=16,
+        metavar="N",
+        help="of class bursts: inputs of one class in a row (default 16)",
+    )
+    parser.add_argument("--routes", type=Path, metavar="FILE", help="real inputs' routes")
+    parser.add_argument(
+        "--outcomes",
+        type=Path,
+        metavar="FILE",
+        help="real inputs' outcomes, as build writes them (default those of a build's folder)",
+    )
+
+
+def chosen_policies(text: str) -> list[ResidencyPolicy]:
+    """The policies of --residency, in the order given.
+
+    Raises:
+        UserError: an unknown one, one twice, or none.
+    """
+    if text == ALL:
+        return list(ResidencyPolicy)
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in set(ResidencyPolicy):
+            raise UserError(
+                f"--residency {name!r}: no such policy{nearest(name, list(ResidencyPolicy))}; "
+                f"there are {', '.join(ResidencyPolicy)}, {ALL}"
+            )
+    if not names or len(set(names)) < len(names):
+        raise UserError(f"--residency {text!r}: name one or more different policies")
+    return [ResidencyPolicy(name) for name in names]
+
+
+def region_size(text: str, spec: AcceleratorSpec) -> int | None:
+    """Bytes of --region; None for auto.
+
+    Raises:
+        UserError: not a size, or more than the scratchpad.
+    """
+    if text == AUTO:
+        return None
+    match = _SIZE.fullmatch(text.strip())
+    capacity = spec.scratchpad.capacity_bytes
+    if match is None:
+        raise UserError(f"--region {text!r}: expected e.g. 512KiB, 1.5MiB, 25%, bytes or {AUTO}")
+    number, unit = float(match[1]), match[2]
+    size = int(number / 100 * capacity) if unit == "%" else int(number * _UNITS[unit])
+    if size >= capacity:
+        raise UserError(f"--region {text}: the scratchpad has {capacity} B, and plans need some")
+    return size
+
+
+def chosen_outcomes(
+    args: argparse.Namespace, workload: Workload, services: Services
+) -> tuple[Outcomes, str] | None:
+    """The outcomes of --outcomes or of a build's folder, checked, and where they came from.
+
+    Raises:
+        OutcomesError: unreadable, or of another tree.
+    """
+    path: Path | None = args.outcomes
+    folder = build_folder(args.workload, services)
+    if path is None and args.routes is None and folder and (folder / OUTCOMES_FILE).is_file():
+        path = folder / OUTCOMES_FILE
+    if path is None:
+        return None
+    outcomes = outcomes_from_file(path)
+    check_outcomes(outcomes, workload.program, str(path))
+    return outcomes, str(path)
+
+
+def chosen_population(
+    args: argparse.Namespace,
+    workload: Workload,
+    itinerary: Itinerary,
+    outcomes: tuple[Outcomes, str] | None,
+    services: Services,
+) -> Population:
+    """Real inputs where they are named or lie in the build's folder, else the leaf shares."""
+    if outcomes is not None:
+        return population_of_outcomes(*outcomes)
+    folder = build_folder(args.workload, services)
+    path: Path | None = args.routes or (folder / ROUTES_FILE if folder else None)
+    if path is None:
+        return population_of_shares(itinerary, workload.leaf_shares_source)
+    routes = routes_from_file(path)
+    check_routes(workload.program, routes, str(path))
+    return population_of_routes(itinerary, routes, str(path))
+
+
+def chosen_stream(args: argparse.Namespace, population: Population) -> Stream:
+    """The stream of the options.
+
+    Raises:
+        UserError: a number out of range, or an order that the inputs do not allow.
+    """
+    if args.seed < 0:
+        raise UserError(f"--seed {args.seed}: must be zero or more")
+    count = args.inferences
+    if count is None:
+        count = len(population.leaf_of) if population.ordered else DEFAULT_INFERENCES
+    if not 1 <= count <= MAX_INFERENCES:
+        raise UserError(f"--inferences {count}: must be from 1 to {MAX_INFERENCES}")
+    default = StreamKind.DATA_SET if population.ordered else StreamKind.INDEPENDENT
+    kind = StreamKind(args.stream) if args.stream else default
+    return Stream(kind, population, count, args.seed, args.persistence, args.burst)
