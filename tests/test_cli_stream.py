@@ -44,7 +44,7 @@ def test_files_are_complete_and_repeat_exactly(
         "8KiB",
     )
     for name in ("a", "b"):
-        run(capsys, *words, "--out", str(tmp_path / name))
+        run(capsys, *words, "--inferences", "400", "--out", str(tmp_path / name))
     first = (tmp_path / "a" / "stream.json").read_text()
     assert first == (tmp_path / "b" / "stream.json").read_text()
     assert json.loads(first)["provenance"]["workload"] == "sigmab_resnet_tiny_digits"
