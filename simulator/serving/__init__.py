@@ -1,0 +1,1 @@
+"""Requests that arrive at an accelerator: queueing, deadlines, percentiles, capacity."""

@@ -1,0 +1,147 @@
+"""What an inference costs when it is served: the interface of a device, and one that forgets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from simulator.compile import Arms, compile_program
+from simulator.cost.dram import RateLatencyDram
+from simulator.cost.energy import EventCounts, energy_of
+from simulator.derive import derive_result
+from simulator.engine import simulate
+from simulator.ir import Workload
+from simulator.mapping.placement import Placement
+from simulator.policy import Policy
+from simulator.spec import AcceleratorSpec
+
+
+class Served(Protocol):
+    """What one inference took. `hit_bytes` are weights that an earlier one had left on chip."""
+
+    @property
+    def latency_ps(self) -> int: ...
+    @property
+    def energy_pj(self) -> float: ...
+    @property
+    def weight_read_bytes(self) -> int: ...
+    @property
+    def hit_bytes(self) -> int: ...
+
+
+class Device(Protocol):
+    """An NPU running one network, with whatever state it keeps between inferences."""
+
+    def serve(self, arms: Arms) -> Served:
+        """Run one inference and keep what it leaves on chip."""
+
+    def peek(self, arms: Arms) -> int:
+        """The latency that `serve` would have now, in picoseconds."""
+
+    def forget(self) -> None:
+        """Another network has overwritten the scratchpad."""
+
+    @property
+    def worst_ps(self) -> int:
+        """No inference takes longer, whatever its route and the state."""
+
+
+@dataclass(frozen=True)
+class Inference:
+    """The cost of one inference."""
+
+    latency_ps: int
+    energy_pj: float
+    weight_read_bytes: int
+    hit_bytes: int = 0
+
+    def __add__(self, other: Inference) -> Inference:
+        return Inference(
+            self.latency_ps + other.latency_ps,
+            self.energy_pj + other.energy_pj,
+            self.weight_read_bytes + other.weight_read_bytes,
+            self.hit_bytes + other.hit_bytes,
+        )
+
+
+@dataclass(frozen=True)
+class ServiceTable:
+    """Simulated once: every route's inference, and what it takes to bring pinned weights back.
+
+    Attributes:
+        inferences: by the arms taken.
+        reload: fetching the pinned weights after another network has overwritten them; None
+            where nothing is pinned.
+    """
+
+    inferences: Mapping[Arms, Inference]
+    reload: Inference | None = None
+
+    @property
+    def worst_ps(self) -> int:
+        """The longest service: the slowest route, after a reload."""
+        reload_ps = self.reload.latency_ps if self.reload else 0
+        return reload_ps + max(entry.latency_ps for entry in self.inferences.values())
+
+
+class StatelessDevice:
+    """Keeps no weights between inferences but those its placement pins."""
+
+    def __init__(self, table: ServiceTable) -> None:
+        self._table = table
+        self._reload: Inference | None = None
+        self.worst_ps = table.worst_ps
+
+    def serve(self, arms: Arms) -> Inference:
+        """The route's inference, after a reload if the pinned weights were overwritten."""
+        inference, reload = self._table.inferences[arms], self._reload
+        if reload is None:
+            return inference
+        self._reload = None
+        return reload + inference
+
+    def peek(self, arms: Arms) -> int:
+        """The latency that `serve` would have now, in picoseconds."""
+        reload_ps = self._reload.latency_ps if self._reload else 0
+        return reload_ps + self._table.inferences[arms].latency_ps
+
+    def forget(self) -> None:
+        """The pinned weights are gone: the next inference starts by fetching them."""
+        self._reload = self._table.reload
+
+
+def service_table(
+    workload: Workload,
+    spec: AcceleratorSpec,
+    policy: Policy,
+    weights: Mapping[Arms, int],
+    placement: Placement = Placement.STREAM,
+) -> ServiceTable:
+    """Compile for routes that occur as often as `weights` says, and simulate each once.
+
+    Raises:
+        InfeasiblePlanError: no blocking of some layer fits the scratchpad.
+    """
+    compiled = compile_program(
+        workload.program, spec, policy, dict(sorted(weights.items())), placement
+    )
+    inferences = {}
+    for arms, schedule in compiled.schedules.items():
+        run = simulate(schedule)
+        peak = run.scratchpad_peak_bytes + compiled.pinned.n_bytes
+        result = derive_result(run.timeline, arms, spec, peak, run.event_count)
+        inferences[arms] = Inference(
+            result.latency_ps, result.energy.total_pj, result.weight_read_bytes
+        )
+    pinned_bytes = compiled.pinned.n_bytes
+    return ServiceTable(inferences, _reload(pinned_bytes, spec) if pinned_bytes else None)
+
+
+def _reload(n_bytes: int, spec: AcceleratorSpec) -> Inference:
+    """Pinned weights read in one go at the DRAM's sequential rate."""
+    dram = RateLatencyDram(spec)
+    latency_ps = dram.occupancy_ps(n_bytes) + dram.read_latency_ps
+    counts = EventCounts(dram_read_bytes=dram.bus_bytes(n_bytes), scratchpad_write_bytes=n_bytes)
+    energy_pj = energy_of(counts, latency_ps, spec).total_pj
+    return Inference(latency_ps, energy_pj, n_bytes)
