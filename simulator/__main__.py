@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "replay a workload on an accelerator and say what it costs and why",
     "stream": "carry the scratchpad's weights from input to input and say what that saves",
     "compare": "put several workloads side by side on one accelerator",
+    "serve": "let requests arrive, queue and meet deadlines, or find how many a second it sustains",
     "sensitivity": "show which constants energy and latency hang on",
     "sweep": "evaluate a design space point by point, resumably, here or on a cluster",
     "explore": "search a design space for the points worth choosing",

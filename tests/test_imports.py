@@ -35,6 +35,7 @@ SIMULATOR_ORDER = (
     {"simulation"},
     {"result_file", "comparison", "sensitivity"},
     {"runtime"},
+    {"serving"},
     {"study", "validate"},
     {"cli"},
     {"__main__"},

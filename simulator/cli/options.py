@@ -21,7 +21,9 @@ MAX_INFERENCES = 10_000_000
 ENERGY_NODES_NM = (45, 22, 7)
 
 
-def add_simulation_options(parser: argparse.ArgumentParser) -> None:
+def add_simulation_options(
+    parser: argparse.ArgumentParser, default_inferences: int = DEFAULT_INFERENCES
+) -> None:
     """Declare what every simulating command takes."""
     parser.add_argument(
         "--spec", required=True, metavar="S", help="accelerator: a YAML file, or a shipped name"
@@ -42,7 +44,7 @@ def add_simulation_options(parser: argparse.ArgumentParser) -> None:
         "--inferences",
         type=int,
         metavar="N",
-        help=f"how many inputs, routes drawn from the leaf shares (default {DEFAULT_INFERENCES})",
+        help=f"how many inputs, routes drawn from the leaf shares (default {default_inferences})",
     )
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the drawn routes (default 0)"

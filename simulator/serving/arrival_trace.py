@@ -78,7 +78,7 @@ def _from_csv(text: str, path: Path) -> ArrivalTrace:
     if len(times) != 1 or set(columns) - {*times, "workload"}:
         raise ArrivalError(
             f"{path}: line 1: columns are {', '.join(columns) or 'missing'}; expected one of "
-            f"{', '.join(f'arrival_{unit}' for unit in UNITS_PS)}, and workload if there are several"
+            f"{', '.join(f'arrival_{unit}' for unit in UNITS_PS)}, and workload if several"
         )
     unit = times[0].removeprefix("arrival_")
     entries: list[tuple[str, Any, Any]] = []

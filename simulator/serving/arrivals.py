@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -35,6 +36,10 @@ class Arrivals(Protocol):
     def times_ps(self, seed: tuple[int, ...]) -> Iterator[NDArray[np.int64]]:
         """Non-decreasing arrival times in pieces; the same seed gives the same times."""
 
+    @property
+    def sha256(self) -> str | None:
+        """Digest of recorded times; None where they are drawn from a seed."""
+
     def __str__(self) -> str:
         """As the command line writes it."""
 
@@ -60,6 +65,10 @@ class PeriodicArrivals:
                 yield np.array([round(number * period) for number in numbers], dtype=np.int64)
             index += CHUNK
 
+    @property
+    def sha256(self) -> None:
+        return None
+
     def __str__(self) -> str:
         return f"periodic{_rate_text(self.rate_hz)}"
 
@@ -83,6 +92,10 @@ class PoissonArrivals:
             last = int(times[-1])
             yield times
 
+    @property
+    def sha256(self) -> None:
+        return None
+
     def __str__(self) -> str:
         return f"poisson{_rate_text(self.rate_hz)}"
 
@@ -105,6 +118,10 @@ class TracedArrivals:
 
     def times_ps(self, seed: tuple[int, ...]) -> Iterator[NDArray[np.int64]]:
         yield self.trace.times_ps
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.trace.times_ps.tobytes()).hexdigest()
 
     def __str__(self) -> str:
         return f"trace:{self.trace.origin}"

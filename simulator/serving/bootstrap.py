@@ -20,6 +20,8 @@ from simulator.serving.digest import Digest
 
 RESAMPLES = 1000
 LEVEL_FRACTION = 0.95
+BATCH = 50
+"""Resamples computed at a time, which bounds the memory they take."""
 LEAST_BLOCKS = 20
 """Fewer blocks give no interval."""
 
@@ -52,14 +54,14 @@ def block_intervals(
     for row, block in zip(table, blocks, strict=True):
         row[np.searchsorted(values, block.values)] = block.counts
     below = np.cumsum(table, axis=1)
-    found = {fraction: np.empty(RESAMPLES) for fraction in fractions}
-    for index, draw in enumerate(draws):
-        cumulative = draw @ below
-        ranks = np.maximum(np.ceil(np.round(np.array(fractions) * cumulative[-1], 6)), 1)
-        places = np.searchsorted(cumulative, ranks)
-        for fraction, place in zip(fractions, places, strict=True):
-            found[fraction][index] = values[place]
-    return Intervals(_ends(means), {fraction: _ends(found[fraction]) for fraction in fractions})
+    found = np.empty((RESAMPLES, len(fractions)))
+    for some in np.array_split(np.arange(RESAMPLES), RESAMPLES // BATCH):
+        cumulative = draws[some] @ below
+        ranks = np.maximum(np.ceil(np.round(np.outer(cumulative[:, -1], fractions), 6)), 1)
+        for row, ordered, wanted in zip(some, cumulative, ranks, strict=True):
+            found[row] = values[np.searchsorted(ordered, wanted)]
+    quantiles = {fraction: _ends(found[:, n]) for n, fraction in enumerate(fractions)}
+    return Intervals(_ends(means), quantiles)
 
 
 def _ends(statistics: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[float, float]:

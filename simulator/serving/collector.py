@@ -69,7 +69,7 @@ class Collector:
         self.energy_pj += inference.energy_pj
         self.weight_read_bytes += inference.weight_read_bytes
         self.hit_bytes += inference.hit_bytes
-        if request.index < self.skip:
+        if request.number < self.skip:
             return
         missed = request.deadline_ps is not None and end_ps > request.deadline_ps
         row = (request.arrival_ps, start_ps, end_ps, missed, request.network, request.arms)
@@ -78,8 +78,10 @@ class Collector:
             self._digest()
 
     def finish(self) -> None:
-        """Count what is left of the last chunk; the last, incomplete block is in no interval."""
+        """Count what is left; the last block may be shorter than the others."""
         self._digest()
+        if self._in_block:
+            self._each(Series.close_block)
 
     def _digest(self) -> None:
         if not self._rows:
@@ -87,7 +89,9 @@ class Collector:
         arrival, start, end, missed, network, arms, warm = zip(*self._rows, strict=True)
         self._in_block += len(self._rows)
         self._rows = []
-        arrivals, starts, ends = (np.array(times, dtype=np.int64) for times in (arrival, start, end))
+        arrivals, starts, ends = (
+            np.array(times, dtype=np.int64) for times in (arrival, start, end)
+        )
         values = {
             Quantity.RESPONSE: ends - arrivals,
             Quantity.QUEUEING: starts - arrivals,

@@ -13,20 +13,19 @@ class SharedNpu:
 
     Attributes:
         last: network and route of the inference before, None before the first.
-        worst_ps: by network, the longest an inference can take.
+        cold_ps: by network, the longest inference that finds nothing on chip.
         switches: inferences that followed one of another network.
     """
 
-    def __init__(self, devices: Sequence[Device]) -> None:
-        self._devices = tuple(devices)
+    def __init__(self, devices: Sequence[Device], cold_ps: Sequence[int]) -> None:
+        self._devices, self.cold_ps = tuple(devices), tuple(cold_ps)
         self.last: tuple[int, Arms] | None = None
-        self.worst_ps = tuple(device.worst_ps for device in self._devices)
         self.switches = 0
 
     def serve(self, request: Request) -> Served:
         """Run a request's inference. Weights the other networks kept on chip are lost."""
         if self.last is not None and self.last[0] != request.network:
             self.switches += 1
-            self._devices[self.last[0]].forget()
+            self._devices[self.last[0]].reset()
         self.last = (request.network, request.arms)
         return self._devices[request.network].serve(request.arms)

@@ -68,9 +68,7 @@ class QueuePath:
         return self.busy_ps * (self.served - 1) / (self.served * arriving_ps)
 
 
-def run_queue(
-    requests: Iterator[Request], npu: SharedNpu, line: Line, record: Record
-) -> QueuePath:
+def run_queue(requests: Iterator[Request], npu: SharedNpu, line: Line, record: Record) -> QueuePath:
     """Serve every request, without idling while one waits, and record each as it ends.
 
     A request that arrives at the instant another ends is there to be chosen.

@@ -21,7 +21,7 @@ class Request(NamedTuple):
     """One input that arrives to be inferred; a plain tuple, for there are millions.
 
     Attributes:
-        index: position in the order of arrival.
+        number: position in the order of arrival, from zero.
         network: which of the networks that share the NPU.
         arms: the route it will take, known to nobody before its routers have run.
         expected: the route that a prediction at arrival names.
@@ -29,7 +29,7 @@ class Request(NamedTuple):
         deadline_ps: by when it should be done; None without one.
     """
 
-    index: int
+    number: int
     network: int
     arms: Arms
     expected: Arms
@@ -103,11 +103,11 @@ class Traffic:
             for number, network in enumerate(self.networks)
         ]
         deadlines = [network.deadline_ps for network in self.networks]
-        for index, (time_ps, network) in enumerate(islice(merged, self.count)):
+        for number, (time_ps, network) in enumerate(islice(merged, self.count)):
             arms = next(routes[network])
             relative_ps = deadlines[network]
             due_ps = None if relative_ps is None else time_ps + relative_ps
-            yield Request(index, network, arms, expect[network](arms), time_ps, due_ps)
+            yield Request(number, network, arms, expect[network](arms), time_ps, due_ps)
 
 
 def _predictions(

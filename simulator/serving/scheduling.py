@@ -18,8 +18,8 @@ class Scheduling(StrEnum):
 
     fifo: of arrival. edf: the earliest deadline first, equal ones by arrival. leaf_batched: as
     edf, but a request predicted to take the route that was just run goes ahead of others while
-    every deadline that can still be met is met even if all inferences take their worst time. It
-    gains where weights stay on chip from one inference to the next.
+    every deadline that can still be met is met even if all inferences run cold. It gains where
+    weights stay on chip from one inference to the next.
     """
 
     FIFO = "fifo"
@@ -81,14 +81,15 @@ LONGEST_RUN = 64
 class LeafBatchedLine:
     """Earliest deadline first, but requests of the leaf that is on chip go ahead where it is safe.
 
-    Safe means: if every inference took its network's worst time, all requests that it overtakes
-    and that could meet their deadlines without it still meet them. Requests that are late
-    whatever happens hold nothing up.
+    Safe means: if every inference took as long as its network's slowest from an empty scratchpad,
+    all requests that it overtakes and that could meet their deadlines without it still meet them.
+    Requests that are late whatever happens hold nothing up. What arrives later may find less slack
+    than it would have, so deadlines that fifo meets can be missed; the result counts them.
     """
 
     def __init__(self, npu: SharedNpu) -> None:
         self._npu = npu
-        self._worst_ps = npu.worst_ps
+        self._cold_ps = npu.cold_ps
         self._waiting: list[tuple[int, int, Request]] = []
         self._head = 0
         self._run = 0
@@ -115,10 +116,10 @@ class LeafBatchedLine:
         slack_ps: int | None = None
         for place in range(self._head, min(self._head + WINDOW, len(self._waiting))):
             deadline_ps, _, request = self._waiting[place]
-            worst_ps = self._worst_ps[request.network]
+            cold_ps = self._cold_ps[request.network]
             if (request.network, request.expected) == self._npu.last:
-                return place if slack_ps is None or slack_ps >= worst_ps else None
-            end_ps += worst_ps
+                return place if slack_ps is None or slack_ps >= cold_ps else None
+            end_ps += cold_ps
             if deadline_ps >= end_ps:
                 spare_ps = deadline_ps - end_ps
                 slack_ps = spare_ps if slack_ps is None else min(slack_ps, spare_ps)
@@ -147,4 +148,4 @@ def make_line(scheduling: Scheduling, npu: SharedNpu) -> Line:
 def _by_deadline(request: Request) -> tuple[int, int, Request]:
     if request.deadline_ps is None:
         raise UserError(f"scheduling by deadline: network {request.network} has none")
-    return (request.deadline_ps, request.index, request)
+    return (request.deadline_ps, request.number, request)

@@ -1,7 +1,8 @@
-"""One measured quantity over a run: its distribution, and that of consecutive blocks of requests."""
+"""One measured quantity over a run: its distribution, whole and by blocks of requests."""
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -45,4 +46,5 @@ class Series:
         spread = float(centred @ centred)
         if not spread:
             return None
-        return sum(first * second for first, second in pairwise(centred.tolist())) / spread
+        products = [first * second for first, second in pairwise(centred.tolist())]
+        return math.fsum(products) / spread

@@ -39,12 +39,8 @@ class Device(Protocol):
     def peek(self, arms: Arms) -> int:
         """The latency that `serve` would have now, in picoseconds."""
 
-    def forget(self) -> None:
-        """Another network has overwritten the scratchpad."""
-
-    @property
-    def worst_ps(self) -> int:
-        """No inference takes longer, whatever its route and the state."""
+    def reset(self) -> None:
+        """Forget everything: another network has overwritten the scratchpad."""
 
 
 @dataclass(frozen=True)
@@ -78,20 +74,13 @@ class ServiceTable:
     inferences: Mapping[Arms, Inference]
     reload: Inference | None = None
 
-    @property
-    def worst_ps(self) -> int:
-        """The longest service: the slowest route, after a reload."""
-        reload_ps = self.reload.latency_ps if self.reload else 0
-        return reload_ps + max(entry.latency_ps for entry in self.inferences.values())
-
 
 class StatelessDevice:
-    """Keeps no weights between inferences but those its placement pins."""
+    """Keeps no weights between inferences but those its placement pins, there from the start."""
 
     def __init__(self, table: ServiceTable) -> None:
         self._table = table
         self._reload: Inference | None = None
-        self.worst_ps = table.worst_ps
 
     def serve(self, arms: Arms) -> Inference:
         """The route's inference, after a reload if the pinned weights were overwritten."""
@@ -106,7 +95,7 @@ class StatelessDevice:
         reload_ps = self._reload.latency_ps if self._reload else 0
         return reload_ps + self._table.inferences[arms].latency_ps
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """The pinned weights are gone: the next inference starts by fetching them."""
         self._reload = self._table.reload
 

@@ -1,0 +1,293 @@
+"""What `serve` simulates, from its options."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+from simulator.cli.options import MAX_INFERENCES, add_simulation_options, with_chosen_bits
+from simulator.cli.resolve import resolve_workload
+from simulator.cli.services import Services
+from simulator.cost.energy_table import energy_table
+from simulator.errors import UserError
+from simulator.ir import Workload, leaf_routes
+from simulator.mapping.placement import Placement
+from simulator.policy import Policy
+from simulator.program_file import routes_from_file
+from simulator.routes import check_routes
+from simulator.serving.arrivals import Arrivals, TracedArrivals, parse_arrivals
+from simulator.serving.capacity import parse_duration_ps
+from simulator.serving.request import (
+    Arms,
+    Network,
+    Source,
+    Traffic,
+    drawn_routes,
+    replayed_routes,
+)
+from simulator.serving.scheduling import Scheduling
+from simulator.serving.service import Device, StatelessDevice, service_table
+from simulator.serving.system import MOST_LEAVES, System
+from simulator.spec import AcceleratorSpec
+
+DEFAULT_REQUESTS = 50_000
+MOST_WEIGHT = 10_000
+"""Routes enter the choice of a plan by their counts, or their shares to this precision."""
+
+
+def add_serving_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what traffic there is and how it is served."""
+    add_simulation_options(parser, DEFAULT_REQUESTS)
+    add = parser.add_argument
+    add(
+        "--workload",
+        required=True,
+        metavar="W[,W2]",
+        help="shipped workloads, program files or folders that build wrote; several share the NPU",
+    )
+    add(
+        "--arrivals",
+        default="poisson",
+        metavar="A[,A2]",
+        help="periodic:HZ, poisson:HZ or trace:FILE; one for all workloads, or one for each; "
+        "with --load or --sustain without HZ (default poisson)",
+    )
+    add(
+        "--shares",
+        metavar="S,S2",
+        help="share of each workload in the requests of one arrival process (default: equal)",
+    )
+    add(
+        "--deadline",
+        metavar="T[,T2]",
+        help="from arrival to the end of the inference, e.g. 5ms; one for all or one for each",
+    )
+    add(
+        "--scheduling",
+        choices=[choice.value for choice in Scheduling],
+        default=Scheduling.FIFO.value,
+        help="which waiting request is next (default %(default)s)",
+    )
+    add(
+        "--leaf-accuracy",
+        type=float,
+        metavar="F",
+        help="for leaf_batched: how often the leaf predicted at arrival is right, from 0 to 1; "
+        "1 is an oracle of routes, an upper bound (default 1)",
+    )
+    add("--routes", type=Path, metavar="FILE", help="replay the routes of a file, over and over")
+    add(
+        "--skip",
+        type=int,
+        default=0,
+        metavar="N",
+        help="first requests that are served but not counted (default 0)",
+    )
+
+
+def systems_for(
+    args: argparse.Namespace, spec: AcceleratorSpec, services: Services, needs_rate: bool
+) -> list[System]:
+    """The system that the options describe, or with --each one for every workload.
+
+    Raises:
+        UserError: options that contradict each other or hold senseless values.
+    """
+    _check_numbers(args)
+    names = _listed(args.workload)
+    if not names or len(set(names)) < len(names):
+        raise UserError(f"--workload {args.workload}: name one or more different workloads")
+    workloads = with_chosen_bits(args, [resolve_workload(name, services) for name in names])
+    if args.routes and len(workloads) > 1:
+        raise UserError("--routes: replays the routes of one workload; several have theirs drawn")
+    if len(workloads) > 1 and not args.each and Placement(args.placement) is Placement.KEEP_ALL:
+        raise UserError("--placement keep_all: networks that share an NPU overwrite each other")
+    deadlines = _each(_deadlines_ps(args), len(names), "--deadline")
+    arrivals = [parse_arrivals(text, needs_rate) for text in _listed(args.arrivals)]
+    groups = [[number] for number in range(len(names))] if args.each else [[*range(len(names))]]
+    if args.each and len(arrivals) > 1:
+        raise UserError(f"--arrivals {args.arrivals}: with --each, one for all workloads")
+    return [
+        _Builder(args, spec, [workloads[n] for n in group], [deadlines[n] for n in group]).system(
+            arrivals
+        )
+        for group in groups
+    ]
+
+
+class _Builder:
+    """Puts one system together."""
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        spec: AcceleratorSpec,
+        workloads: Sequence[Workload],
+        deadlines: Sequence[int | None],
+    ) -> None:
+        self.args, self.spec = args, spec
+        self.workloads, self.deadlines = workloads, deadlines
+
+    def system(self, arrivals: Sequence[Arrivals]) -> System:
+        """The system with its traffic and devices."""
+        args, names = self.args, [workload.name for workload in self.workloads]
+        sources = self._sources(arrivals, names)
+        count = self._count([source.arrivals for source in sources])
+        if args.skip >= count:
+            raise UserError(f"--skip {args.skip}: there are {count} requests")
+        networks = tuple(self._network(number) for number in range(len(names)))
+        counts = [Counter(islice(network.routes(), count)) for network in networks]
+        devices, cold_ps = self._devices(counts)
+        accuracy = 1.0 if args.leaf_accuracy is None else args.leaf_accuracy
+        frequent = sorted(
+            ((-times, number, arms) for number, c in enumerate(counts) for arms, times in c.items())
+        )[:MOST_LEAVES]
+        return System(
+            workloads=tuple(self.workloads),
+            traffic=Traffic(networks, sources, count, args.seed, accuracy),
+            devices=devices,
+            cold_ps=tuple(cold_ps),
+            scheduling=Scheduling(args.scheduling),
+            skip=args.skip,
+            static_w=energy_table(self.spec).static_w,
+            leaves=tuple(sorted((number, arms) for _, number, arms in frequent)),
+            independent=args.routes is None and Placement(args.placement) is Placement.STREAM,
+        )
+
+    def _network(self, number: int) -> Network:
+        workload, args = self.workloads[number], self.args
+        leaves = tuple(leaf_routes(workload.program))
+        routes = drawn_routes(leaves, workload.leaf_shares, args.seed)
+        if args.routes:
+            given = routes_from_file(args.routes)
+            check_routes(workload.program, given, str(args.routes))
+            routes = replayed_routes(tuple(route.arms for route in given))
+        return Network(workload.name, routes, leaves, self.deadlines[number])
+
+    def _sources(self, arrivals: Sequence[Arrivals], names: list[str]) -> tuple[Source, ...]:
+        everyone = tuple(range(len(names)))
+        if len(arrivals) not in (1, len(names)):
+            raise UserError(
+                f"--arrivals {self.args.arrivals}: give one for all workloads or {len(names)}"
+            )
+        if len(arrivals) > 1:
+            if self.args.shares:
+                raise UserError("--shares: every workload has arrivals of its own")
+            return tuple(Source(each, (n,)) for n, each in enumerate(arrivals))
+        (only,) = arrivals
+        if isinstance(only, TracedArrivals) and only.trace.workloads is not None:
+            unknown = set(only.trace.workloads) - set(names)
+            if unknown:
+                raise UserError(
+                    f"{only.trace.origin}: workload {min(unknown)}: is not in --workload"
+                )
+            return tuple(
+                Source(TracedArrivals(only.trace.of(name)), (n,)) for n, name in enumerate(names)
+            )
+        return (Source(only, everyone, self._shares(len(names))),)
+
+    def _shares(self, count: int) -> tuple[float, ...]:
+        text = self.args.shares
+        if text is None:
+            return (1 / count,) * count
+        try:
+            shares = [float(part) for part in _listed(text)]
+        except ValueError:
+            shares = []
+        if len(shares) != count or not all(0 < share < math.inf for share in shares):
+            raise UserError(f"--shares {text}: expected {count} positive numbers")
+        return tuple(share / sum(shares) for share in shares)
+
+    def _count(self, arrivals: Sequence[Arrivals]) -> int:
+        traced = [len(a.trace.times_ps) for a in arrivals if isinstance(a, TracedArrivals)]
+        wanted: int | None = self.args.inferences
+        if len(traced) < len(arrivals):
+            return wanted or DEFAULT_REQUESTS
+        if wanted is not None and wanted > sum(traced):
+            raise UserError(f"--inferences {wanted}: the trace holds {sum(traced)} arrivals")
+        return wanted or sum(traced)
+
+    def _devices(
+        self, counts: Sequence[Mapping[Arms, int]]
+    ) -> tuple[Callable[[], Sequence[Device]], list[int]]:
+        policy, placement = Policy(self.args.policy), Placement(self.args.placement)
+        tables = [
+            service_table(workload, self.spec, policy, _weights(found), placement)
+            for workload, found in zip(self.workloads, counts, strict=True)
+        ]
+        cold_ps = [
+            max(entry.latency_ps for entry in table.inferences.values())
+            + (table.reload.latency_ps if table.reload else 0)
+            for table in tables
+        ]
+        return (lambda: [StatelessDevice(table) for table in tables]), cold_ps
+
+
+def _weights(counts: Mapping[Arms, int]) -> dict[Arms, int]:
+    """The counts, or where they are large their shares, none of them zero."""
+    total = sum(counts.values())
+    if total <= MOST_WEIGHT:
+        return dict(counts)
+    return {arms: max(times * MOST_WEIGHT // total, 1) for arms, times in counts.items()}
+
+
+def _check_numbers(args: argparse.Namespace) -> None:
+    if args.seed < 0:
+        raise UserError(f"--seed {args.seed}: must be zero or more")
+    if args.inferences is not None and not 1 <= args.inferences <= MAX_INFERENCES:
+        raise UserError(f"--inferences {args.inferences}: must be from 1 to {MAX_INFERENCES}")
+    if args.skip < 0:
+        raise UserError(f"--skip {args.skip}: must be zero or more")
+    batched = args.scheduling == Scheduling.LEAF_BATCHED.value
+    if args.leaf_accuracy is not None:
+        if not 0 <= args.leaf_accuracy <= 1:
+            raise UserError(f"--leaf-accuracy {args.leaf_accuracy}: must be from 0 to 1")
+        if not batched:
+            raise UserError("--leaf-accuracy: only --scheduling leaf_batched predicts leaves")
+    if args.scheduling != Scheduling.FIFO.value and args.deadline is None:
+        raise UserError(f"--scheduling {args.scheduling}: needs a --deadline")
+
+
+def _deadlines_ps(args: argparse.Namespace) -> list[int | None]:
+    if args.deadline is None:
+        return [None]
+    return [parse_duration_ps(text, "--deadline") for text in _listed(args.deadline)]
+
+
+def _each(values: list[int | None], count: int, option: str) -> list[int | None]:
+    if len(values) not in (1, count):
+        raise UserError(f"{option}: give one for all workloads or {count}")
+    return values * count if len(values) == 1 else values
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def parse_loads(text: str) -> list[Fraction]:
+    """Read ``LOW:HIGH:STEP`` or ``A,B,C``, shares of the saturation rate.
+
+    Raises:
+        UserError: no such list, or one that is too long.
+    """
+    try:
+        if ":" in text:
+            low, high, step = (Fraction(part) for part in text.split(":"))
+            if step <= 0 or not 0 < low <= high or (high - low) / step > 200:
+                raise ValueError
+            loads = [low + step * index for index in range(int((high - low) / step) + 1)]
+        else:
+            loads = [Fraction(part) for part in _listed(text)]
+    except (ValueError, ZeroDivisionError):
+        loads = []
+    if not loads or not all(0 < load <= 10 for load in loads):
+        raise UserError(
+            f"--load {text!r}: expected LOW:HIGH:STEP or a list, shares of the saturation rate, "
+            "e.g. 0.1:0.95:0.05"
+        )
+    return sorted(set(loads))
