@@ -1,6 +1,10 @@
-"""The README's outputs are what its commands print; `python -m tests.test_readme` renews them."""
+"""The README's outputs are what its commands print.
+
+`python -m tests.test_readme [PAGE...]` renews them in the README, or in other pages.
+"""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +19,7 @@ BLOCK = re.compile(r"<!-- output of: (?P<command>.*?) -->\n```\n(?P<output>.*?)`
 def output_of(command: str) -> str:
     """What the command prints, without the spaces that pad its tables."""
     done = subprocess.run(
-        [sys.executable, "-m", "simulator", *command.split()],
+        [sys.executable, "-m", "simulator", *shlex.split(command)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -43,8 +47,10 @@ def test_readme_pictures_exist() -> None:
 
 
 if __name__ == "__main__":
-    text = README.read_text("utf-8")
-    renewed = BLOCK.sub(
-        lambda m: f"<!-- output of: {m['command']} -->\n```\n{output_of(m['command'])}```\n", text
-    )
-    README.write_text(renewed, "utf-8")
+    for page in [Path(name) for name in sys.argv[1:]] or [README]:
+        text = page.read_text("utf-8")
+        renewed = BLOCK.sub(
+            lambda m: f"<!-- output of: {m['command']} -->\n```\n{output_of(m['command'])}```\n",
+            text,
+        )
+        page.write_text(renewed, "utf-8")

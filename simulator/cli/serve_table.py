@@ -84,8 +84,15 @@ def _totals(summary: dict[str, Any], result: ServingResult) -> Table:
     table.add_row(
         "weights", f"{quantity(summary['weight_read_bytes'], 'B')} read per request{found}"
     )
-    if result.system.traffic.networks[0].deadline_ps is not None:
+    if any(summary["deadlines_s"]):
         table.add_row("deadlines", _deadlines(summary))
+    against = summary["against_fifo"]
+    if against is not None:
+        table.add_row(
+            "against fifo",
+            f"which misses {against['fifo_missed']:,}: {against['newly_met']:,} of these are met, "
+            f"but {against['newly_missed']:,} that it meets are missed",
+        )
     return table
 
 
@@ -96,12 +103,6 @@ def _deadlines(summary: dict[str, Any]) -> str:
     if found["missed_interval"]:
         low, high = (f"{100 * end:.3g}" for end in found["missed_interval"])
         text += f" ({low} to {high} %)"
-    against = summary["against_fifo"]
-    if against is not None:
-        text += (
-            f"; fifo misses {against['fifo_missed']:,} of all: of those it meets "
-            f"{against['newly_missed']:,} are missed now, {against['newly_met']:,} the other way"
-        )
     return text
 
 

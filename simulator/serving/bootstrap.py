@@ -22,6 +22,8 @@ RESAMPLES = 1000
 LEVEL_FRACTION = 0.95
 BATCH = 50
 """Resamples computed at a time, which bounds the memory they take."""
+MOST_VALUES = 8192
+"""Values that resampled percentiles may take."""
 LEAST_BLOCKS = 20
 """Fewer blocks give no interval."""
 
@@ -49,10 +51,13 @@ def block_intervals(
     means = (draws @ totals) / (draws @ counts)
     if not fractions:
         return Intervals(_ends(means))
-    values = np.unique(np.concatenate([block.values for block in blocks]))
+    pooled = Digest(MOST_VALUES)
+    for block in blocks:
+        pooled.merge(block)
+    values = pooled.values
     table = np.zeros((len(blocks), len(values)))
     for row, block in zip(table, blocks, strict=True):
-        row[np.searchsorted(values, block.values)] = block.counts
+        np.add.at(row, np.searchsorted(values, pooled.rounded(block.values)), block.counts)
     below = np.cumsum(table, axis=1)
     found = np.empty((RESAMPLES, len(fractions)))
     for some in np.array_split(np.arange(RESAMPLES), RESAMPLES // BATCH):

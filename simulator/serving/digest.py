@@ -46,7 +46,7 @@ class Digest:
         # Halves of 32 bits, for the sum of 64-bit values may need more than 64.
         self.total += (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
         self.largest = max(self.largest, int(values.max()))
-        found, counts = np.unique(self._rounded(values), return_counts=True)
+        found, counts = np.unique(self.rounded(values), return_counts=True)
         self._include(found, counts)
 
     def merge(self, other: Digest) -> None:
@@ -55,8 +55,8 @@ class Digest:
         self.count += other.count
         self.total += other.total
         self.largest = max(self.largest, other.largest)
-        self.values = self._rounded(self.values)
-        self._include(self._rounded(other.values), other.counts)
+        self.values = self.rounded(self.values)
+        self._include(self.rounded(other.values), other.counts)
 
     def quantile(self, fraction: float) -> int:
         """The smallest value that at least this fraction does not exceed, rounded up if rounded."""
@@ -69,7 +69,7 @@ class Digest:
         self._combine(np.concatenate((self.values, values)), np.concatenate((self.counts, counts)))
         while len(self.values) > self._most_values:
             self._bits = min(self._bits - 1, self.largest.bit_length() - 1)
-            self._combine(self._rounded(self.values), self.counts)
+            self._combine(self.rounded(self.values), self.counts)
 
     def _combine(self, values: Integers, counts: Integers) -> None:
         """Keep each value once, with all its counts."""
@@ -77,8 +77,8 @@ class Digest:
         self.counts = np.zeros(len(self.values), dtype=np.int64)
         np.add.at(self.counts, places, counts)
 
-    def _rounded(self, values: Integers) -> Integers:
-        """Rounded up to the digest's number of significant bits."""
+    def rounded(self, values: Integers) -> Integers:
+        """Values rounded up to this digest's precision, as it rounds its own."""
         if self._bits == EXACT_BITS:
             return values
         exponents = np.frexp(values.astype(np.float64))[1].astype(np.int64)

@@ -19,8 +19,9 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
 TIMES = (Quantity.RESPONSE, Quantity.QUEUEING, Quantity.SERVICE)
 FEW_BEYOND = 10
 """Fewer requests than this beyond a percentile say little about it."""
-CORRELATED = 0.3
-"""Blocks whose waits correlate more are too short for their intervals."""
+CORRELATED = 0.4
+"""Blocks whose waits correlate more are too short for their intervals. Among some 50 independent
+blocks chance exceeds it in less than one run of 200."""
 
 
 def summarise_serving(result: ServingResult) -> dict[str, Any]:
