@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from simulator.cli import study_accuracy
+from simulator.cli import study_accuracy, study_question
 from simulator.cli.services import Services
+from simulator.study.questions.registry import QUESTIONS
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,14 @@ class Study:
 
 
 STUDIES: dict[str, Study] = {
+    **{
+        name: Study(
+            question.asks,
+            study_question.add_arguments,
+            partial(study_question.execute, question),
+        )
+        for name, question in QUESTIONS.items()
+    },
     "accuracy": Study(
         study_accuracy.QUESTION, study_accuracy.add_arguments, study_accuracy.execute
     ),

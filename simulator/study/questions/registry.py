@@ -1,0 +1,7 @@
+"""The questions, in the order in which they are best read."""
+
+from __future__ import annotations
+
+from simulator.study.questions import prefetch
+
+QUESTIONS = {question.name: question for question in (prefetch.QUESTION,)}
