@@ -51,10 +51,14 @@ def _sigmab_resnet50(n_classes: int, stem: Stem) -> SigmaBTree:
     return build_tree(adapter_for(resnet50(n_classes, stem)), TreeShape.binary(2))
 
 
-def _tied_resnet50(tie: Tie) -> SigmaBTree:
+def _resnet50_tree(shape: TreeShape) -> SigmaBTree:
+    return build_tree(adapter_for(resnet50(1000, Stem.IMAGENET)), shape)
+
+
+def _tied_resnet50(tie: Tie, depth: int = 2) -> SigmaBTree:
     """The ImageNet tree with tied siblings; which channels are shared changes no size."""
     adapter = adapter_for(resnet50(1000, Stem.IMAGENET))
-    shape = TreeShape.binary(2)
+    shape = TreeShape.binary(depth)
     return rebuild(adapter, untrained_plan(adapter, shape, tie))
 
 
@@ -66,11 +70,18 @@ def _sigmab_vit() -> SigmaBTree:
     return build_tree(adapter_for(ViT(_VIT_SMALL, 1000)), TreeShape.binary(2))
 
 
+def _even(n_leaves: int) -> tuple[float, ...]:
+    return (100.0 / n_leaves,) * n_leaves
+
+
 _VIT_SMALL = ViTShape(224, 16, 3, 384, 6, (4, 4, 4), 1536)
 _VIT_SOURCE = "sizes of ViT-S/16 (arXiv 2012.12877), mean over tokens instead of a class token"
 _POINTS = (1, 3, 1024)
 _IMAGENET_SHARES = (16.6, 30.8, 17.6, 35.1)
 _IMAGENET_SHARES_SOURCE = f"{PAPER} table VI, default; printed shares sum to 100.1 %, normalised"
+_IMAGE = (1, 3, 224, 224)
+_OTHER_DEPTH = f"{PAPER} section III, widths at any depth; not a shape the paper evaluates"
+_UNTRAINED = "assumed: uniform, not trained"
 _UNIFORM = (25.0, 25.0, 25.0, 25.0)
 _ASSUMED = f"assumed: uniform, {PAPER} prints no leaf use for ModelNet40"
 _WIDE = "the grid 512x64, 256x32, within 1.2 % of the FLOPs printed in table III"
@@ -105,6 +116,38 @@ CATALOGUE: dict[str, Entry] = {
         lambda: _tied_resnet50(Tie.PLANES_AND_SHARED),
         _IMAGENET_SHARES,
         _IMAGENET_SHARES_SOURCE,
+    ),
+    "sigmab_resnet50_depth1": Entry(
+        "SigmaB-Net of ResNet-50 for ImageNet-1K, 224x224, 1 level, 2 leaves",
+        _OTHER_DEPTH,
+        _IMAGE,
+        lambda: _resnet50_tree(TreeShape.binary(1)),
+        _even(2),
+        _UNTRAINED,
+    ),
+    "sigmab_resnet50_depth1_tied": Entry(
+        "sigmab_resnet50_depth1 whose siblings hold shared channels and planes in common",
+        f"{_OTHER_DEPTH}; ties are this project's",
+        _IMAGE,
+        lambda: _tied_resnet50(Tie.PLANES_AND_SHARED, 1),
+        _even(2),
+        _UNTRAINED,
+    ),
+    "sigmab_resnet50_depth3": Entry(
+        "SigmaB-Net of ResNet-50 for ImageNet-1K, 224x224, 3 levels, 8 leaves",
+        _OTHER_DEPTH,
+        _IMAGE,
+        lambda: _resnet50_tree(TreeShape.binary(3)),
+        _even(8),
+        _UNTRAINED,
+    ),
+    "sigmab_resnet50_depth3_tied": Entry(
+        "sigmab_resnet50_depth3 whose siblings hold shared channels and planes in common",
+        f"{_OTHER_DEPTH}; ties are this project's",
+        _IMAGE,
+        lambda: _tied_resnet50(Tie.PLANES_AND_SHARED, 3),
+        _even(8),
+        _UNTRAINED,
     ),
     "dense_resnet50_cifar100": Entry(
         "ResNet-50 v1.5 with the CIFAR stem for CIFAR-100, 32x32",
@@ -161,7 +204,7 @@ CATALOGUE: dict[str, Entry] = {
         (1, 3, 224, 224),
         _sigmab_vit,
         _UNIFORM,
-        "assumed: uniform, not trained",
+        _UNTRAINED,
     ),
 }
 

@@ -41,8 +41,8 @@ def draw_prefetch(rows: Sequence[Row]) -> Sheet:
         height_in=HEADER_IN + height_in + 1.0,
         headline="How much of the analytic saving arrives",
         caption=f"SigmaB ResNet-50 against dense ResNet-50, batch 1; dashed: {analytic:.1f} % "
-        "fewer active parameters\nwithin a regime, the device with the most DRAM time per compute time "
-        "is on top",
+        "fewer active parameters\nwithin a regime, the device with the most DRAM time per compute "
+        "time is on top",
     )
     places = _places(groups)
     for at, (column, label) in enumerate(PANELS):

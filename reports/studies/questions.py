@@ -13,13 +13,19 @@ from typing import Any
 from reports.files import write_whole
 from reports.sheet import Sheet, png_bytes
 from reports.studies.answer_figure import draw_answer
+from reports.studies.phases_figure import draw_phases
 from reports.studies.prefetch_figure import draw_prefetch
 from reports.studies.question_page import page
 from reports.studies.study_index import INDEX_FILE, index_page
+from reports.studies.waterfall_figure import draw_waterfall
 from simulator.study.questions.prefetch import answer_table
 from simulator.study.questions.question import Question, Row
 
-FIGURES: dict[str, Callable[[Sequence[Row]], Sheet]] = {"prefetch": draw_prefetch}
+FIGURES: dict[str, Callable[[Sequence[Row]], Sheet]] = {
+    "prefetch": draw_prefetch,
+    "waterfall": draw_waterfall,
+    "phases": draw_phases,
+}
 
 
 def write_question(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from simulator.study.questions import prefetch
+from simulator.study.questions import phases, prefetch, waterfall
 
-QUESTIONS = {question.name: question for question in (prefetch.QUESTION,)}
+QUESTIONS = {
+    question.name: question for question in (prefetch.QUESTION, waterfall.QUESTION, phases.QUESTION)
+}
