@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.validate import dram_patterns, edge_tpu, ethos_u, nvdla, scalesim, vela
+from simulator.validate import dram_patterns, edge_tpu, ethos_u, eyeriss, nvdla, scalesim, vela
 from simulator.validate.case import Case
 
 CASES: tuple[Case, ...] = (
@@ -18,4 +18,5 @@ CASES: tuple[Case, ...] = (
     vela.HELD_OUT_CASE,
     ethos_u.MOBILENET_CASE,
     ethos_u.RNNOISE_CASE,
+    eyeriss.CASE,
 )
