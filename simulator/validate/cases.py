@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.validate import dram_patterns, edge_tpu, ethos_u, eyeriss, nvdla, scalesim, vela
+from simulator.validate import dram_patterns, edge_tpu, ethos_u, eyeriss, nvdla, scalesim, tpu, vela
 from simulator.validate.case import Case
 
 CASES: tuple[Case, ...] = (
@@ -19,4 +19,5 @@ CASES: tuple[Case, ...] = (
     ethos_u.MOBILENET_CASE,
     ethos_u.RNNOISE_CASE,
     eyeriss.CASE,
+    tpu.CASE,
 )

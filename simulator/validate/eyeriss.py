@@ -79,8 +79,8 @@ CASE = Case(
     leaves_out=(
         "the row-stationary dataflow: here every PE is busy in every cycle, an upper bound (the "
         "chip's PEs are for 77 % of its 103.5 ms)",
-        "weights that wait in the PEs' own registers: here they share the buffer, so that tiles are "
-        "smaller and 3.8 times the least traffic is moved",
+        "weights that wait in the PEs' own registers: here they share the buffer, so that tiles "
+        "are smaller and 3.8 times the least traffic is moved",
         "run-length coding of what goes to DRAM; every value read once would be 13.1 MB without it",
         "gating of PEs whose input is zero; the registers and the network by level",
     ),
