@@ -101,7 +101,7 @@ def _layer(
         tiles=last - first,
         tiling=_tiling_text(plan),
         counts=counts,
-        energy=energy_of(counts, duration_ps, spec, plan.shape.weight_bits),
+        energy=energy_of(counts, duration_ps, spec, plan.shape.weight_bits, plan.shape.input_bits),
     )
 
 

@@ -14,9 +14,16 @@ from collections.abc import Iterator
 from enum import StrEnum
 from functools import cached_property
 from math import prod
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 Count = Annotated[int, Field(ge=1, le=2**40, strict=True)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_.:/\-]+$")]
@@ -70,16 +77,27 @@ class TensorKind(StrEnum):
 
 
 class Tensor(Frozen):
-    """A named activation (or index) array; shape in elements, batch first, NCHW for images."""
+    """A named activation (or index) array; shape in elements, batch first, NCHW for images.
+
+    `bits` overrides the accelerator's precision for its kind; a file leaves it out if it does not.
+    """
 
     name: Name
     shape: tuple[Count, ...]
     kind: TensorKind = TensorKind.ACTIVATION
+    bits: Literal[4, 6, 8, 16, 32] | None = None
 
     @cached_property
     def elements(self) -> int:
         """Number of values."""
         return prod(self.shape)
+
+    @model_serializer(mode="wrap")
+    def _without_default_bits(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = fields(self)
+        if self.bits is None:
+            data.pop("bits", None)
+        return data
 
 
 class WeightBlock(Frozen):
@@ -302,8 +320,10 @@ def _check_steps(steps: tuple[Step, ...], written: dict[str, Tensor]) -> dict[st
         after = [_check_steps(arm.steps, written) for arm in step.arms]
         shared = set.intersection(*(set(tensors) for tensors in after))
         for name in sorted(shared - set(written)):
-            if len({tensors[name].shape for tensors in after}) > 1:
-                raise ValueError(f"the arms of {step.name} write {name} with different shapes")
+            if len({(tensors[name].shape, tensors[name].bits) for tensors in after}) > 1:
+                raise ValueError(
+                    f"the arms of {step.name} write {name} with different shapes or widths"
+                )
             written[name] = after[0][name]
     return written
 
@@ -318,6 +338,11 @@ def _check_layers(segment: Segment, written: dict[str, Tensor]) -> None:
                 raise ValueError(
                     f"layer {layer.name} reads {ifmap.name} as {ifmap.shape}, it was written "
                     f"as {source.shape}"
+                )
+            if source.bits != ifmap.bits:
+                raise ValueError(
+                    f"layer {layer.name} reads {ifmap.name} with bits {ifmap.bits}, it was written "
+                    f"with bits {source.bits}"
                 )
         if layer.ofmap.name in written:
             raise ValueError(f"layer {layer.name} writes {layer.ofmap.name} a second time")

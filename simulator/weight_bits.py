@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
+from simulator.bits_rule import BitsRule, rewrite_layers
 from simulator.errors import UserError
-from simulator.ir import Branch, Layer, Program, Segment, Step, Workload
+from simulator.ir import Layer, Workload
 from simulator.validation import nearest
 
-WIDTHS = (4, 6, 8, 16, 32)
 
-
-@dataclass(frozen=True)
-class WeightBitsRule:
+class WeightBitsRule(BitsRule):
     """Weights of every layer or segment whose name matches the pattern have this many bits."""
 
-    pattern: str
-    bits: int
-
-    @classmethod
-    def parse(cls, text: str) -> WeightBitsRule:
-        """Split ``PATTERN=BITS``; the pattern knows ``*``, ``?`` and ``[...]``.
-
-        Raises:
-            UserError: no equals sign, or a width no weight can have.
-        """
-        pattern, separator, bits = text.rpartition("=")
-        if not separator or not pattern:
-            raise UserError(f"--bits {text}: expected PATTERN=BITS, e.g. 'level2.*=4'")
-        if bits not in map(str, WIDTHS):
-            widths = ", ".join(map(str, WIDTHS))
-            raise UserError(f"--bits {text}: {bits!r} bits: must be one of {widths}")
-        return cls(pattern, int(bits))
-
-    def matches(self, segment: Segment, layer: Layer) -> bool:
-        """Whether the rule holds for a layer: by its own name or by its segment's."""
-        return fnmatchcase(layer.name, self.pattern) or fnmatchcase(segment.name, self.pattern)
+    option = "--bits"
 
 
 def matched_blocks(workload: Workload, rule: WeightBitsRule) -> set[str]:
@@ -46,7 +22,7 @@ def matched_blocks(workload: Workload, rule: WeightBitsRule) -> set[str]:
         block.name
         for segment in workload.program.segments()
         for layer in segment.layers
-        if rule.matches(segment, layer)
+        if rule.holds_for(layer.name, segment.name)
         for block in layer.weights
     }
 
@@ -77,32 +53,17 @@ def with_weight_bits(workload: Workload, rules: Sequence[WeightBitsRule]) -> Wor
     if not bits:
         return workload
     widths = ", ".join(f"{rule.pattern}={rule.bits}" for rule in rules)
+
+    def rewidened(layer: Layer) -> Layer:
+        weights = tuple(
+            block.model_copy(update={"bits": bits.get(block.name, block.bits)})
+            for block in layer.weights
+        )
+        return layer.model_copy(update={"weights": weights})
+
     return workload.model_copy(
         update={
-            "program": _program(workload.program, bits),
+            "program": rewrite_layers(workload.program, rewidened),
             "source": f"{workload.source}; weight bits {widths}",
         }
     )
-
-
-def _program(program: Program, bits: dict[str, int]) -> Program:
-    return Program(inputs=program.inputs, steps=tuple(_step(step, bits) for step in program.steps))
-
-
-def _step(step: Step, bits: dict[str, int]) -> Step:
-    if isinstance(step, Segment):
-        return _segment(step, bits)
-    arms = tuple(_program(arm, bits) for arm in step.arms)
-    return Branch(name=step.name, router=_segment(step.router, bits), arms=arms)
-
-
-def _segment(segment: Segment, bits: dict[str, int]) -> Segment:
-    return Segment(name=segment.name, layers=tuple(_layer(layer, bits) for layer in segment.layers))
-
-
-def _layer(layer: Layer, bits: dict[str, int]) -> Layer:
-    weights = tuple(
-        block.model_copy(update={"bits": bits.get(block.name, block.bits)})
-        for block in layer.weights
-    )
-    return layer.model_copy(update={"weights": weights})

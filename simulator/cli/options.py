@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from simulator.activation_bits import (
+    ActivationBitsRule,
+    check_activation_rules,
+    with_activation_bits,
+)
 from simulator.cli.resolve import resolve_workload
 from simulator.cli.services import Services
 from simulator.errors import UserError
@@ -70,6 +75,13 @@ def add_simulation_options(
         metavar="PATTERN=BITS",
         help="width of the weights of matching segments or layers, e.g. 'level2.*=4'; repeatable",
     )
+    parser.add_argument(
+        "--activation-bits",
+        action="append",
+        default=[],
+        metavar="PATTERN=BITS",
+        help="width of what matching segments or layers write, or of an input; repeatable",
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON, alone")
 
 
@@ -80,14 +92,31 @@ def parse_overrides(args: argparse.Namespace) -> list[Override]:
 
 
 def with_chosen_bits(args: argparse.Namespace, workloads: list[Workload]) -> list[Workload]:
-    """The workloads with the widths of --bits; a rule must hold for one of them at least.
+    """The workloads with the widths of --bits and --activation-bits.
+
+    A rule must hold for one of them at least.
 
     Raises:
         UserError: a malformed rule, or one that matches nothing.
     """
     rules = [WeightBitsRule.parse(text) for text in args.bits]
     check_rules(workloads, rules)
-    return [with_weight_bits(workload, rules) for workload in workloads]
+    return with_chosen_activation_bits(
+        args, [with_weight_bits(workload, rules) for workload in workloads]
+    )
+
+
+def with_chosen_activation_bits(
+    args: argparse.Namespace, workloads: list[Workload]
+) -> list[Workload]:
+    """The workloads with the widths of --activation-bits.
+
+    Raises:
+        UserError: a malformed rule, or one that matches nothing.
+    """
+    rules = [ActivationBitsRule.parse(text) for text in args.activation_bits]
+    check_activation_rules(workloads, rules)
+    return [with_activation_bits(workload, rules) for workload in workloads]
 
 
 def routes_for(

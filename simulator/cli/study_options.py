@@ -9,7 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from simulator.cli.options import add_simulation_options, parse_overrides, routes_for
+from simulator.cli.options import (
+    add_simulation_options,
+    parse_overrides,
+    routes_for,
+    with_chosen_activation_bits,
+)
 from simulator.cli.progress import ProgressLine
 from simulator.cli.resolve import ROUTES_FILE, build_folder, resolve_spec, resolve_workload
 from simulator.cli.services import Services
@@ -83,6 +88,7 @@ def context_for(args: argparse.Namespace, services: Services) -> tuple[Context, 
     workloads = [resolve_workload(name, services) for name in names]
     _check_names(args.workload, workloads)
     check_rules(workloads, [WeightBitsRule.parse(text) for text in args.bits])
+    workloads = with_chosen_activation_bits(args, workloads)
     routes = {}
     for name, workload in zip(names, workloads, strict=True):
         folder = build_folder(name, services)

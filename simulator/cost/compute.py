@@ -107,14 +107,29 @@ class ComputeSide:
     precision: Precision
     bytes_per_cycle: int
     blocks: BlockBuffer | None = None
+    output_bits: int | None = None
 
     @classmethod
-    def of(cls, spec: AcceleratorSpec, weight_bits: int | None = None) -> ComputeSide:
-        """The compute side of an accelerator, for weights of their own width if given."""
+    def of(
+        cls,
+        spec: AcceleratorSpec,
+        weight_bits: int | None = None,
+        input_bits: int | None = None,
+        output_bits: int | None = None,
+    ) -> ComputeSide:
+        """The compute side of an accelerator, with widths of their own where given."""
         precision = spec.precision
-        if weight_bits not in (None, precision.weight_bits):
-            precision = precision.model_copy(update={"weight_bits": weight_bits})
-        return cls(spec.pe_array, precision, spec.compute_bytes_per_cycle, spec.block_buffer)
+        widths = {"weight_bits": weight_bits, "activation_bits": input_bits}
+        own = {name: bits for name, bits in widths.items() if bits is not None}
+        if any(getattr(precision, name) != bits for name, bits in own.items()):
+            precision = precision.model_copy(update=own)
+        return cls(
+            array=spec.pe_array,
+            precision=precision,
+            bytes_per_cycle=spec.compute_bytes_per_cycle,
+            blocks=spec.block_buffer,
+            output_bits=output_bits or spec.precision.activation_bits,
+        )
 
     @property
     def mac_rate(self) -> Fraction:
@@ -172,6 +187,7 @@ def scratchpad_traffic(
     precision = compute.precision
     ifmap, weight = operand_reads(compute.array, tile)
     outputs = tile.k * tile.m
+    output_bits = compute.output_bits or precision.activation_bits
     psum_bytes = outputs * precision.accumulator_bits
     return ScratchpadTraffic(
         read_bytes=(
@@ -180,10 +196,7 @@ def scratchpad_traffic(
             + psum_bytes * psums.reads
         )
         / 8,
-        write_bytes=(
-            psum_bytes * psums.writes + outputs * precision.activation_bits * psums.outputs
-        )
-        / 8,
+        write_bytes=(psum_bytes * psums.writes + outputs * output_bits * psums.outputs) / 8,
     )
 
 

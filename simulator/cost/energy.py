@@ -48,15 +48,19 @@ class EnergyBreakdown:
 
 
 def energy_of(
-    counts: EventCounts, duration_ps: int, spec: AcceleratorSpec, weight_bits: int | None = None
+    counts: EventCounts,
+    duration_ps: int,
+    spec: AcceleratorSpec,
+    weight_bits: int | None = None,
+    activation_bits: int | None = None,
 ) -> EnergyBreakdown:
     """Energy of counted events, plus static power over the whole duration.
 
-    `weight_bits` is the width of the weights multiplied; None stands for the spec's.
+    The widths are those of the operands multiplied; None stands for the spec's.
     """
     table = energy_table(spec)
     return EnergyBreakdown(
-        mac_pj=counts.macs * table.mac_pj_at(weight_bits),
+        mac_pj=counts.macs * table.mac_pj_at(weight_bits, activation_bits),
         vector_pj=counts.vector_operations * table.vector_op_pj,
         scratchpad_pj=counts.scratchpad_read_bytes * table.scratchpad_read_pj_per_byte
         + counts.scratchpad_write_bytes * table.scratchpad_write_pj_per_byte,

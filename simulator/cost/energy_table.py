@@ -45,9 +45,15 @@ class EnergyTable:
         """Power drawn all the time, busy or not."""
         return self.logic_static_w + self.scratchpad_static_w + self.dram_static_w
 
-    def mac_pj_at(self, weight_bits: int | None = None) -> float:
-        """Energy of a MAC whose weights have the given width (None: the spec's)."""
-        widths = replace(self.widths, weight_bits=weight_bits or self.widths.weight_bits)
+    def mac_pj_at(
+        self, weight_bits: int | None = None, activation_bits: int | None = None
+    ) -> float:
+        """Energy of a MAC whose operands have the given widths (None: the spec's)."""
+        widths = replace(
+            self.widths,
+            weight_bits=weight_bits or self.widths.weight_bits,
+            activation_bits=activation_bits or self.widths.activation_bits,
+        )
         if widths == self.native:
             return self.mac_pj
         return self.mac_pj * mac_pj(widths, self.node_nm) / mac_pj(self.native, self.node_nm)

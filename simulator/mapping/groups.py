@@ -242,7 +242,7 @@ def _overwritten(group: LayerGroup, live_after: frozenset[str]) -> Tensor | None
     """An input that dies here and is read element by element as the ofmap is written."""
     reread = {t.name for t in group.main.ifmaps if group.main.op not in ELEMENTWISE_OPS}
     for tensor in group.inputs:
-        same = tensor.elements == group.ofmap.elements and tensor.kind is group.ofmap.kind
-        if same and tensor.name not in live_after | reread:
+        old, new = ((t.elements, t.kind, t.bits) for t in (tensor, group.ofmap))
+        if old == new and tensor.name not in live_after | reread:
             return tensor
     return None

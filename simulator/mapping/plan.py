@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from simulator.cost.compute import ComputeSide
 from simulator.cost.vector import lane_operations, operations
 from simulator.ir import MAC_OPS, Layer, Op, Program, Tensor, WeightBlock
 from simulator.mapping.groups import (
@@ -26,6 +25,7 @@ from simulator.mapping.residency import (
     always_in_dram,
     choose_residency,
     resident_demand_bytes,
+    tensor_bits,
     tensor_bytes,
 )
 from simulator.mapping.tiling import Candidates, GroupShape, Tiling, enumerate_candidates
@@ -214,7 +214,7 @@ class MappingProblem:
         candidates = self._candidates.get(shape)
         if candidates is None:
             candidates = enumerate_candidates(
-                shape, ComputeSide.of(self.spec, shape.weight_bits), self.spec.toolchain
+                shape, shape.compute_side(self.spec), self.spec.toolchain
             )
             self._candidates[shape] = candidates
         return shape, candidates
@@ -241,6 +241,8 @@ class MappingProblem:
             else sum(block_bytes(w, self.spec) for w in group.weights),
             vector_cycles=self._vector_cycles(group),
             weight_bits=array_weight_bits(group.main, self.spec),
+            input_bits=tensor_bits(group.main.ifmaps[0], self.spec),
+            output_bits=tensor_bits(group.ofmap, self.spec),
         )
 
     def _burst_waste(self, tensor: Tensor) -> int:
@@ -282,7 +284,7 @@ def block_bytes(block: WeightBlock, spec: AcceleratorSpec) -> int:
 def array_weight_bits(layer: Layer, spec: AcceleratorSpec) -> int:
     """Width of what a layer multiplies its input with: its widest weights, or activations."""
     if not layer.weights:
-        return spec.precision.activation_bits
+        return tensor_bits(layer.ifmaps[-1], spec)
     return max(block.bits or spec.precision.weight_bits for block in layer.weights)
 
 

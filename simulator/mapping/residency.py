@@ -29,13 +29,17 @@ class Residency:
 
 
 def tensor_bytes(tensor: Tensor, spec: AcceleratorSpec) -> int:
-    """Bytes of a tensor at the spec's precision."""
-    bits = (
-        spec.precision.index_bits
-        if tensor.kind is TensorKind.INDEX
-        else spec.precision.activation_bits
-    )
-    return bits_to_bytes(tensor.elements, bits)
+    """Bytes of a tensor at its own width or the spec's."""
+    return bits_to_bytes(tensor.elements, tensor_bits(tensor, spec))
+
+
+def tensor_bits(tensor: Tensor, spec: AcceleratorSpec) -> int:
+    """Bits per value: the tensor's own, or those of its kind in the spec."""
+    if tensor.bits is not None:
+        return tensor.bits
+    if tensor.kind is TensorKind.INDEX:
+        return spec.precision.index_bits
+    return spec.precision.activation_bits
 
 
 def always_in_dram(

@@ -130,7 +130,7 @@ def tile_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
     """The tiles of a group in execution order."""
     if plan.group.main.op not in MAC_OPS:
         return _tile_vector_group(plan, spec)
-    blocking = blocking_of(plan.shape, ComputeSide.of(spec))
+    blocking = blocking_of(plan.shape, plan.shape.compute_side(spec))
     if blocking is not None:
         return _tile_block_group(plan, spec, blocking)
     return _tile_mac_group(plan, spec)
@@ -162,7 +162,7 @@ def _loop_nest(plan: GroupPlan) -> tuple[Iterator[_LoopIndex], tuple[int, int, i
 def _tile_mac_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
     shape, tiling, d = plan.shape, plan.tiling, plan.shape.dims
     nest, (n_k, n_p, n_c) = _loop_nest(plan)
-    compute = ComputeSide.of(spec, shape.weight_bits)
+    compute = shape.compute_side(spec)
     k_outer = tiling.order is LoopOrder.K_OUTER
     weights = _Splitter(shape.weight_bytes, d.k * d.c)
     weight_pieces: dict[tuple[int, int], tuple[int, int]] = {}
@@ -217,7 +217,7 @@ def _tile_block_group(plan: GroupPlan, spec: AcceleratorSpec, blocking: Blocking
     """
     shape, d = plan.shape, plan.shape.dims
     nest, (_, n_p, _) = _loop_nest(plan)
-    compute = ComputeSide.of(spec, shape.weight_bits)
+    compute = shape.compute_side(spec)
     weights = _Splitter(shape.weight_bytes, d.k)
     weight_pieces: dict[int, tuple[int, int]] = {}
     outputs = _Splitter(shape.ofmap_bytes, d.k * d.p)

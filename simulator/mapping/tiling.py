@@ -25,7 +25,7 @@ from simulator.cost.compute import (
 )
 from simulator.ir import MAC_OPS, Dims, Op
 from simulator.mapping.blocks import Blocking, choose_blocking
-from simulator.spec import Toolchain
+from simulator.spec import AcceleratorSpec, Toolchain
 from simulator.units import bits_to_bytes, ceil_div
 
 BARE_DEVICE = Toolchain()
@@ -46,7 +46,8 @@ class GroupShape:
     """All that a group's blocking depends on; equal shapes share their candidates.
 
     Byte counts are of whole tensors at the spec's precision; ifmap and operand bytes count the
-    tensors in DRAM only. `weight_bits` is the width the array multiplies at, None the spec's.
+    tensors in DRAM only. `weight_bits` and `input_bits` are the widths the array multiplies at,
+    `output_bits` that of what it writes; None stands for the spec's.
     """
 
     op: Op
@@ -58,6 +59,12 @@ class GroupShape:
     weight_bytes: int
     vector_cycles: int
     weight_bits: int | None = None
+    input_bits: int | None = None
+    output_bits: int | None = None
+
+    def compute_side(self, spec: AcceleratorSpec) -> ComputeSide:
+        """The accelerator's array at the group's widths."""
+        return ComputeSide.of(spec, self.weight_bits, self.input_bits, self.output_bits)
 
 
 @dataclass(frozen=True)

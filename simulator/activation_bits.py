@@ -1,0 +1,76 @@
+"""Gives chosen tensors of a network their own width, e.g. what one level of the tree computes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from simulator.bits_rule import BitsRule, rewrite_layers
+from simulator.errors import UserError
+from simulator.ir import Layer, Program, Tensor, TensorKind, Workload
+from simulator.validation import nearest
+
+
+class ActivationBitsRule(BitsRule):
+    """What every matching layer or segment writes has this many bits; so has a matching tensor."""
+
+    option = "--activation-bits"
+
+
+def matched_tensors(workload: Workload, rule: ActivationBitsRule) -> set[str]:
+    """Names of the activations a rule holds for; indices keep the width that addresses points."""
+    program = workload.program
+    written = {
+        layer.ofmap.name
+        for segment in program.segments()
+        for layer in segment.layers
+        if rule.holds_for(layer.ofmap.name, layer.name, segment.name)
+        and layer.ofmap.kind is TensorKind.ACTIVATION
+    }
+    return written | {tensor.name for tensor in program.inputs if rule.holds_for(tensor.name)}
+
+
+def check_activation_rules(
+    workloads: Sequence[Workload], rules: Sequence[ActivationBitsRule]
+) -> None:
+    """Refuse a rule that holds for no tensor of any of the workloads.
+
+    Raises:
+        UserError: naming the rule and the segments there are.
+    """
+    names = [segment.name for each in workloads for segment in each.program.segments()]
+    for rule in rules:
+        if not any(matched_tensors(workload, rule) for workload in workloads):
+            raise UserError(
+                f"--activation-bits {rule.pattern}={rule.bits}: no layer, segment or input has "
+                f"such a name{nearest(rule.pattern, names)}; segments: "
+                f"{', '.join(dict.fromkeys(names))}"
+            )
+
+
+def with_activation_bits(workload: Workload, rules: Sequence[ActivationBitsRule]) -> Workload:
+    """The workload with the widths the rules give; of several that match, the last one holds.
+
+    A tensor has one width wherever it is written and read, in both arms of a branch too.
+    """
+    bits: dict[str, int] = {}
+    for rule in rules:
+        bits |= dict.fromkeys(matched_tensors(workload, rule), rule.bits)
+    if not bits:
+        return workload
+
+    def resized(tensor: Tensor) -> Tensor:
+        return tensor.model_copy(update={"bits": bits.get(tensor.name, tensor.bits)})
+
+    def rewidened(layer: Layer) -> Layer:
+        ifmaps = tuple(resized(tensor) for tensor in layer.ifmaps)
+        return layer.model_copy(update={"ifmaps": ifmaps, "ofmap": resized(layer.ofmap)})
+
+    program = rewrite_layers(workload.program, rewidened)
+    inputs = tuple(resized(tensor) for tensor in program.inputs)
+    widths = ", ".join(f"{rule.pattern}={rule.bits}" for rule in rules)
+    return workload.model_copy(
+        update={
+            "program": Program(inputs=inputs, steps=program.steps),
+            "source": f"{workload.source}; activation bits {widths}",
+        }
+    )

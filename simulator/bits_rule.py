@@ -1,0 +1,58 @@
+"""Widths for chosen parts of a network: rules by name, and how a program takes them on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import ClassVar, Self
+
+from simulator.errors import UserError
+from simulator.ir import Branch, Layer, Program, Segment, Step
+
+WIDTHS = (4, 6, 8, 16, 32)
+
+
+@dataclass(frozen=True)
+class BitsRule:
+    """Whatever has a name that matches the pattern has this many bits per value."""
+
+    option: ClassVar[str]
+    pattern: str
+    bits: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Split ``PATTERN=BITS``; the pattern knows ``*``, ``?`` and ``[...]``.
+
+        Raises:
+            UserError: no equals sign, or a width that does not exist.
+        """
+        pattern, separator, bits = text.rpartition("=")
+        if not separator or not pattern:
+            raise UserError(f"{cls.option} {text}: expected PATTERN=BITS, e.g. 'level2.*=4'")
+        if bits not in map(str, WIDTHS):
+            widths = ", ".join(map(str, WIDTHS))
+            raise UserError(f"{cls.option} {text}: {bits!r} bits: must be one of {widths}")
+        return cls(pattern, int(bits))
+
+    def holds_for(self, *names: str) -> bool:
+        """Whether one of the names matches."""
+        return any(fnmatchcase(name, self.pattern) for name in names)
+
+
+def rewrite_layers(program: Program, change: Callable[[Layer], Layer]) -> Program:
+    """The program with every layer of the tree replaced."""
+    steps = tuple(_step(step, change) for step in program.steps)
+    return Program(inputs=program.inputs, steps=steps)
+
+
+def _step(step: Step, change: Callable[[Layer], Layer]) -> Step:
+    if isinstance(step, Segment):
+        return _segment(step, change)
+    arms = tuple(rewrite_layers(arm, change) for arm in step.arms)
+    return Branch(name=step.name, router=_segment(step.router, change), arms=arms)
+
+
+def _segment(segment: Segment, change: Callable[[Layer], Layer]) -> Segment:
+    return Segment(name=segment.name, layers=tuple(change(layer) for layer in segment.layers))
