@@ -8,13 +8,14 @@ never slower.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from simulator.cost.dram import DramModel, RateLatencyDram
 from simulator.errors import Contributor, InfeasiblePlanError
 from simulator.fast.recurrence import replay
 from simulator.ir import Program
+from simulator.mapping.case import Case, Wants
 from simulator.mapping.groups import LayerGroup
 from simulator.mapping.placement import PinnedWeights, Placement, pin_weights
 from simulator.mapping.plan import (
@@ -32,8 +33,22 @@ from simulator.policy import Policy
 from simulator.spec import AcceleratorSpec
 from simulator.units import ceil_div
 
-PathCost = Callable[[list[LayerGroup]], int]
 Arms = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Path:
+    """The groups a case runs, and what it speculates on."""
+
+    groups: list[LayerGroup]
+    wants: tuple[Wants, ...]
+
+    @classmethod
+    def of(cls, problem: MappingProblem, arms: Arms) -> _Path:
+        return cls(problem.path(arms), arms.wants if isinstance(arms, Case) else ())
+
+
+PathCost = Callable[[_Path], int]
 
 
 @dataclass(frozen=True)
@@ -43,7 +58,7 @@ class CompiledProgram:
     Attributes:
         plans: the mapping each route runs on, by arms taken: one for all, but for the oracle,
             whose device knows the route when it chooses.
-        schedules: by arms taken.
+        schedules: by arms taken, and by what is speculated on (see `Case`).
         fetches: the fetch rule each route's schedule follows.
         pinned: weights that are on chip before the inference starts.
         plans_considered: candidate plans, those discarded by their lower bound included.
@@ -68,11 +83,16 @@ class _Candidate:
 def fetch_rules(policy: Policy, spec: AcceleratorSpec) -> tuple[FetchRule, ...]:
     """The fetch rules a policy may choose from.
 
-    The oracle may also order its commands as on_demand does, without the decision's delay, so
-    that it is never slower.
+    The oracle may also order its commands as on_demand does, without the decision's delay, or
+    speculate as the others do, on the arms taken, so that it is never slower than they.
     """
     if policy is Policy.ORACLE:
-        return (FetchRule(True, 0), FetchRule(False, 0))
+        delay_ps = spec.branch_latency_ps
+        return (
+            FetchRule(True, 0),
+            FetchRule(False, 0),
+            FetchRule(False, delay_ps, knows_route=True),
+        )
     return (FetchRule(False, spec.branch_latency_ps),)
 
 
@@ -86,9 +106,9 @@ def compile_program(
 ) -> CompiledProgram:
     """Find the plan with the least mean latency over the given routes.
 
-    `weights` says how often each route (its arms) occurs; the mean is weighted by it. The oracle
-    knows the route when it chooses and has the fastest plan of each, so that on no route any
-    policy is faster. `reserved_bytes` of the scratchpad are left to others.
+    `weights` says how often each route (its arms, or its case) occurs; the mean is weighted by
+    it. The oracle knows the route when it chooses and has the fastest plan of each, so that on no
+    route any policy is faster. `reserved_bytes` of the scratchpad are left to others.
 
     Raises:
         InfeasiblePlanError: no blocking of some layer fits the scratchpad.
@@ -111,8 +131,8 @@ def compile_program(
             raise _does_not_fit(problem, spec)
         for arms, path in objective.paths.items():
             plans[arms] = best.plan
-            fetches[arms] = best.fetch
-            schedules[arms] = scheduler.build(best.plan, path, best.fetch)
+            fetches[arms] = replace(best.fetch, wants=path.wants)
+            schedules[arms] = scheduler.build(best.plan, path.groups, fetches[arms])
     counts = (search.considered, search.replayed)
     return CompiledProgram(plans, schedules, fetches, pinned, *counts)
 
@@ -129,7 +149,7 @@ class _Objective:
 
     def __init__(self, problem: MappingProblem, weights: dict[Arms, int]) -> None:
         self.weights = weights
-        self.paths = {arms: problem.path(arms) for arms in weights}
+        self.paths = {arms: _Path.of(problem, arms) for arms in weights}
         self.best: _Candidate | None = None
 
     def mean_ps(self, cost_ps: PathCost) -> int:
@@ -189,14 +209,15 @@ class _Search:
                 objective.offer(_Candidate(latency, plan, fetch))
             self.replayed += bool(known)
 
-    def _traffic_bound_ps(self, residency: Residency, path: list[LayerGroup]) -> int:
+    def _traffic_bound_ps(self, residency: Residency, path: _Path) -> int:
         """All bytes that any plan with this residency moves, at full rate."""
-        return self.dram.least_occupancy_ps(self.problem.least_dram_bytes(residency, path))
+        n_bytes = self.problem.least_dram_bytes(residency, path.groups)
+        return self.dram.least_occupancy_ps(n_bytes)
 
-    def _work_bound_ps(self, plan: Plan, path: list[LayerGroup]) -> int:
+    def _work_bound_ps(self, plan: Plan, path: _Path) -> int:
         """Every transfer back to back; every layer at the speed of its slower unit."""
         spec = self.problem.spec
-        groups = [plan.groups[group.name] for group in path]
+        groups = [plan.groups[group.name] for group in path.groups]
         n_bytes = sum(group.tiling.least_dram_bytes for group in groups)
         compute_ps = 0
         for group in groups:
@@ -212,13 +233,28 @@ class _Search:
         plan: Plan,
         fetch: FetchRule,
         known: dict[tuple[object, ...], int],
-        path: list[LayerGroup],
+        path: _Path,
     ) -> int:
         """Replay a path, unless one of the same shapes and tilings was: sibling leaves, say."""
-        signature = tuple(plan.groups[group.name].signature for group in path)
+        signature = _signature(plan, path)
         if signature not in known:
-            known[signature] = replay(self.scheduler.build(plan, path, fetch)).latency_ps
+            rule = replace(fetch, wants=path.wants)
+            known[signature] = replay(self.scheduler.build(plan, path.groups, rule)).latency_ps
         return known[signature]
+
+
+def _signature(plan: Plan, path: _Path) -> tuple[object, ...]:
+    """Paths of equal signatures take equal time; which sibling is guessed rightly is no matter."""
+    own: list[object] = [plan.groups[group.name].signature for group in path.groups]
+    if path.wants:
+        decisions = [i for i, group in enumerate(path.groups) if group.is_decision]
+        for i, wants in zip(decisions, path.wants, strict=False):
+            ahead, taken = path.groups[i].ahead, path.groups[i + 1].name
+            for arm in wants.arms:
+                is_taken = ahead[arm][0].name == taken
+                own.append((is_taken, *(plan.groups[g.name].signature for g in ahead[arm])))
+            own.append(wants.shares)
+    return tuple(own)
 
 
 def _does_not_fit(problem: MappingProblem, spec: AcceleratorSpec) -> InfeasiblePlanError:

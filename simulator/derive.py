@@ -13,8 +13,10 @@ from simulator.mapping.plan import GroupPlan
 from simulator.mapping.tiles import TransferKind
 from simulator.result import InferenceResult, LayerResult, Resource, Span, StallKind
 from simulator.spec import AcceleratorSpec
+from simulator.speculated import early_bytes, early_spans, speculation_result, wasted_transfers
 from simulator.stalls import TileShare, partition
 from simulator.timeline import Timeline
+from simulator.windows import prefetch_windows
 
 
 def derive_result(
@@ -46,10 +48,12 @@ def derive_result(
             energy_of(counts, timeline.latency_ps, spec),
             mac_pj=math.fsum(layer.energy.mac_pj for layer in layers),
         ),
-        weight_read_bytes=sum(layer.weight_bytes for layer in layers),
+        weight_read_bytes=sum(layer.weight_bytes + layer.wasted_bytes for layer in layers),
         scratchpad_peak_bytes=scratchpad_peak_bytes,
         event_count=event_count,
         timeline=timeline,
+        speculation=speculation_result(timeline, spec),
+        windows=prefetch_windows(timeline),
     )
 
 
@@ -70,11 +74,13 @@ def _layer(
         moved[commands.kind[j]] += commands.n_bytes[j]
         bus[commands.kind[j]] += commands.bus_bytes[j]
         dram_ps += commands.occupancy_ps[j]
+    wasted = wasted_transfers(timeline, last - 1)
+    dram_ps += wasted.occupancy_ps
     loaded = moved[TransferKind.WEIGHT] + moved[TransferKind.IFMAP]
     counts = schedule.tiled[g].counts + EventCounts(
         scratchpad_read_bytes=moved[TransferKind.OFMAP],
-        scratchpad_write_bytes=loaded,
-        dram_read_bytes=bus[TransferKind.WEIGHT] + bus[TransferKind.IFMAP],
+        scratchpad_write_bytes=loaded + wasted.n_bytes,
+        dram_read_bytes=bus[TransferKind.WEIGHT] + bus[TransferKind.IFMAP] + wasted.bus_bytes,
         dram_write_bytes=bus[TransferKind.OFMAP],
     )
     work = {
@@ -98,6 +104,7 @@ def _layer(
         weight_bytes=moved[TransferKind.WEIGHT],
         ifmap_bytes=moved[TransferKind.IFMAP],
         ofmap_bytes=moved[TransferKind.OFMAP],
+        wasted_bytes=wasted.n_bytes,
         tiles=last - first,
         tiling=_tiling_text(plan),
         counts=counts,
@@ -145,15 +152,19 @@ def spans(timeline: Timeline) -> list[Span]:
             found.append(
                 Span(Resource.VECTOR_UNIT, "compute", names[g], start, start + tiles.vector_ps[i])
             )
+    early = early_bytes(timeline)
     for j, kind in enumerate(commands.kind):
-        found.append(
-            Span(
-                Resource.DRAM,
-                kind.value,
-                names[tiles.group[commands.tile[j]]],
-                timeline.bus_start_ps[j],
-                timeline.bus_end_ps[j],
-                commands.n_bytes[j],
+        rest_bytes = commands.n_bytes[j] - early.get(j, 0)
+        if rest_bytes:
+            found.append(
+                Span(
+                    Resource.DRAM,
+                    kind.value,
+                    names[tiles.group[commands.tile[j]]],
+                    timeline.bus_start_ps[j],
+                    timeline.bus_end_ps[j],
+                    rest_bytes,
+                )
             )
-        )
+    found += early_spans(timeline)
     return sorted(found, key=lambda span: (span.resource, span.start_ps))

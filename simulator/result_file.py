@@ -55,7 +55,7 @@ def summarise(run: RunResult) -> dict[str, Any]:
         "weight_read_bytes": run.mean({a: r.weight_read_bytes for a, r in results.items()}),
         "macs": mean("macs"),
         "params_total": counts.params_total,
-        "params_active": run.mean({arms: active[arms] for arms in results}),
+        "params_active": run.mean({arms: active[r.arms] for arms, r in results.items()}),
         "stalls_s": {kind.value: ps_to_s(1) * run.mean_stall_ps(kind) for kind in StallKind},
         "pe_utilization_fraction": run.pe_utilization_fraction,
         "scratchpad_peak_bytes": max(r.scratchpad_peak_bytes for r in results.values()),
@@ -114,7 +114,7 @@ def used_versions() -> dict[str, str]:
 
 def run_to_json(run: RunResult, spec_origin: str) -> str:
     """The complete result: same inputs and versions, same bytes."""
-    plan = run.compiled.plans[run.typical.arms]
+    plan = run.compiled.plans[run.typical_case]
     data = {
         "schema": RESULT_SCHEMA,
         "schema_version": RESULT_VERSION,

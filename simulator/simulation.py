@@ -13,8 +13,10 @@ from simulator.cost.energy import EnergyBreakdown
 from simulator.derive import derive_result
 from simulator.engine import simulate
 from simulator.ir import Route, Workload
+from simulator.mapping.case import Case
 from simulator.mapping.placement import Placement
-from simulator.policy import Policy
+from simulator.policy import Policy, PolicyChoice
+from simulator.prefetch.stream import speculate
 from simulator.result import InferenceResult, StallKind
 from simulator.spec import AcceleratorSpec
 
@@ -24,31 +26,38 @@ class RunResult:
     """Inferences replayed one after the other, each from a cold scratchpad.
 
     Attributes:
-        workload, spec, policy, placement: what was simulated.
+        workload, spec, choice, placement: what was simulated.
         seed: of the drawn routes; None where routes were given.
         routes: one per inference, in order.
-        results: one per distinct route, by its arms: equal routes take equal time.
+        cases: the same, with what is speculated on for each.
+        results: one per distinct case (its arms, without speculation): they take equal time.
         compiled: the plan and its schedules.
     """
 
     workload: Workload
     spec: AcceleratorSpec
-    policy: Policy
+    choice: PolicyChoice
     placement: Placement
     seed: int | None
     routes: tuple[Route, ...]
     results: dict[tuple[int, ...], InferenceResult]
     compiled: CompiledProgram
+    cases: tuple[Case, ...]
+
+    @property
+    def policy(self) -> Policy:
+        """The name of the policy."""
+        return self.choice.policy
 
     @cached_property
     def occurrences(self) -> dict[tuple[int, ...], int]:
-        """How many inferences took each route."""
-        return dict(Counter(route.arms for route in self.routes))
+        """How many inferences each case stands for."""
+        return dict(Counter(self.cases))
 
     @cached_property
     def latencies_ps(self) -> tuple[int, ...]:
         """Latency of each inference, in order."""
-        return tuple(self.results[route.arms].latency_ps for route in self.routes)
+        return tuple(self.results[case].latency_ps for case in self.cases)
 
     def latency_percentile_ps(self, percent: float) -> int:
         """The smallest latency that at least this percentage of the inferences do not exceed."""
@@ -58,13 +67,17 @@ class RunResult:
     def mean(self, value: Mapping[tuple[int, ...], float]) -> float:
         """Mean over the inferences of a value given per distinct route."""
         total = math.fsum(value[arms] * count for arms, count in self.occurrences.items())
-        return total / len(self.routes)
+        return total / len(self.cases)
+
+    @property
+    def typical_case(self) -> tuple[int, ...]:
+        """The most frequent case, the first among equals."""
+        return max(self.results, key=lambda case: self.occurrences[case])
 
     @property
     def typical(self) -> InferenceResult:
-        """The inference of the most frequent route, the first among equals: shown in detail."""
-        arms = max(self.results, key=lambda arms: self.occurrences[arms])
-        return self.results[arms]
+        """The inference of the most frequent case, the first among equals: shown in detail."""
+        return self.results[self.typical_case]
 
     @cached_property
     def mean_energy(self) -> EnergyBreakdown:
@@ -93,26 +106,33 @@ class RunResult:
 def run_workload(
     workload: Workload,
     spec: AcceleratorSpec,
-    policy: Policy,
+    policy: Policy | PolicyChoice,
     routes: Sequence[Route],
     seed: int | None = None,
     placement: Placement = Placement.STREAM,
 ) -> RunResult:
-    """Compile for the given routes and replay each distinct one on the event engine.
+    """Compile for the given routes and replay each distinct case on the event engine.
 
     Raises:
         InfeasiblePlanError: no blocking of some layer fits the scratchpad.
     """
-    weights = dict(sorted(Counter(route.arms for route in routes).items()))
-    compiled = compile_program(workload.program, spec, policy, weights, placement)
+    choice = PolicyChoice.of(policy)
+    cases = tuple(speculate(workload, spec, choice, routes))
+    occurrences = Counter(cases)
+    weights: dict[tuple[int, ...], int] = {
+        case: occurrences[case] for case in sorted(occurrences, key=lambda case: case.sort_key)
+    }
+    compiled = compile_program(workload.program, spec, choice.policy, weights, placement)
     results = {}
-    for arms, schedule in compiled.schedules.items():
+    for case, schedule in compiled.schedules.items():
         run = simulate(schedule)
-        results[arms] = derive_result(
+        results[case] = derive_result(
             run.timeline,
-            arms,
+            tuple(case),
             spec,
             run.scratchpad_peak_bytes + compiled.pinned.n_bytes,
             run.event_count,
         )
-    return RunResult(workload, spec, policy, placement, seed, tuple(routes), results, compiled)
+    return RunResult(
+        workload, spec, choice, placement, seed, tuple(routes), results, compiled, cases
+    )

@@ -159,11 +159,17 @@ class Scratchpad(Part):
 
 
 class Dma(Part):
-    """Moves data between DRAM and scratchpad: commands in order, `channels` of them in flight."""
+    """Moves data between DRAM and scratchpad: commands in order, `channels` of them in flight.
+
+    Speculative loads are served `preemption_bytes` at a time: a command that becomes ready waits
+    for no more than that. The default is the 4 KiB that no AXI burst may cross (AMBA AXI protocol
+    specification, Arm IHI 0022, burst address rules), where a DMA must arbitrate anew anyway.
+    """
 
     channels: Annotated[int, _whole(1, 64)]
     descriptor_latency_ns: Annotated[float, _real(0, 1e6)]
     outstanding_requests: Annotated[int, _whole(1, 65536)]
+    preemption_bytes: Annotated[int, _whole(1, 2**30)] = 4096
 
 
 class Dram(Part):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
-from simulator.mapping.schedule import NONE, ReleaseCause
+from simulator.mapping.schedule import NONE, ReleaseCause, Speculation
 from simulator.mapping.tiles import TransferKind
 from simulator.result import StallKind
 from simulator.timeline import Timeline
+
+LOST = (StallKind.MISPREDICT_REFETCH, StallKind.ROUTE_WAIT, StallKind.SCRATCHPAD_FULL)
+"""Kinds that a wait for a load is charged to as far as the DMA lost time earlier, in this order."""
 
 
 @dataclass
@@ -28,11 +32,12 @@ def partition(timeline: Timeline) -> list[TileShare]:
 
     While the PE array or the vector unit works, time is compute. A gap before a tile is
     charged, in order of time, to the routing decision, then to output buffers waiting for
-    DRAM, then to the load it waits for. A wait for a load is charged to the route or to lack
-    of space as far as the DMA stood idle earlier for that reason (time it could have used to
-    bring the load forward), and to bandwidth and latency beyond that. Idle time before a
-    decision is the route's fault as far as the free scratchpad could have held more data, and
-    the scratchpad's beyond.
+    DRAM, then to a wrong arm's data that is still landing where room is needed, then to the load
+    it waits for. A wait for a load is charged to a wrong guess, to the route or to lack of space
+    as far as the DMA fetched what was not needed, or stood idle, earlier for that reason (time it
+    could have used to bring the load forward), and to bandwidth and latency beyond that. Idle
+    time before a decision is the route's fault as far as the free scratchpad could have held more
+    data, and the scratchpad's beyond.
     """
     tiles = timeline.schedule.tiles
     lost = _LostTime(timeline)
@@ -48,7 +53,9 @@ def partition(timeline: Timeline) -> list[TileShare]:
         share.compute_ps = max(end - busy_until, 0)
         busy_until = max(busy_until, end)
         shares.append(share)
-    shares[-1].charge(StallKind.DRAIN, timeline.latency_ps - busy_until)
+    drained = max(busy_until, max(timeline.complete_ps, default=0))
+    shares[-1].charge(StallKind.DRAIN, drained - busy_until)
+    shares[-1].charge(StallKind.MISPREDICT_REFETCH, timeline.latency_ps - drained)
     return shares
 
 
@@ -66,11 +73,16 @@ def _charge_gap(
         stored = timeline.complete_ps[tiles.store_command[i]]
         share.charge(StallKind.SCRATCHPAD_FULL, min(stored, end) - at)
         at = max(at, min(stored, end))
+    speculation = timeline.schedule.speculation
+    if speculation is not None and speculation.tile_fence[i] != NONE:
+        landed = min(lost.landed_ps(speculation.tile_fence[i]), end)
+        share.charge(StallKind.MISPREDICT_REFETCH, landed - at)
+        at = max(at, landed)
     remaining = end - at
     load = tiles.load_command[i]
     if remaining <= 0 or load == NONE:
         return
-    for kind in (StallKind.ROUTE_WAIT, StallKind.SCRATCHPAD_FULL):
+    for kind in LOST:
         charged = lost.take(kind, load, remaining)
         share.charge(kind, charged)
         remaining -= charged
@@ -79,20 +91,42 @@ def _charge_gap(
 
 
 class _LostTime:
-    """Time the DMA has stood idle for the route or for space, not yet charged to a stall."""
+    """Time the DMA has lost to a guess, the route or space, not yet charged to a stall."""
 
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
         self._next = 0
-        self._idle_ps = {StallKind.ROUTE_WAIT: 0, StallKind.SCRATCHPAD_FULL: 0}
+        self._bus_end_ps = 0
+        self._lost_ps = dict.fromkeys(LOST, 0)
         schedule = timeline.schedule
         self._room_ps = dict(zip(schedule.branch_tiles, schedule.branch_room_ps, strict=True))
+        self._bursts = sorted(burst for early in timeline.early for burst in early.bursts)
+        self._wrong: dict[int, list[tuple[int, int]]] = {}
+        self._wrong_landed_ps: dict[int, int] = {}
+        self._blamed_ps: dict[int, int] = {}
+        self._blamed_until_ps = 0
+        if schedule.speculation is not None:
+            self._collect_wrong(schedule.speculation)
+
+    def _collect_wrong(self, speculation: Speculation) -> None:
+        """By decision, when the bus and the scratchpad were taken by data that was not needed."""
+        for q, early in enumerate(self._timeline.early):
+            tile = speculation.decision[q]
+            wrong = self._wrong.setdefault(tile, [])
+            if speculation.command[q] == NONE:
+                wrong += [(start, end) for start, end, _ in early.bursts]
+                landed = max(self._wrong_landed_ps.get(tile, 0), early.landed_ps)
+                self._wrong_landed_ps[tile] = landed
+
+    def landed_ps(self, decision: int) -> int:
+        """When the last granule of an arm not taken lay in the scratchpad; 0 without any."""
+        return self._wrong_landed_ps.get(decision, 0)
 
     def take(self, kind: StallKind, command: int, most_ps: int) -> int:
         """Use up to most_ps of the time lost before a command was issued."""
         self._advance(command)
-        taken = min(self._idle_ps[kind], most_ps)
-        self._idle_ps[kind] -= taken
+        taken = min(self._lost_ps[kind], most_ps)
+        self._lost_ps[kind] -= taken
         return taken
 
     def _advance(self, command: int) -> None:
@@ -101,10 +135,12 @@ class _LostTime:
             j = self._next
             self._next += 1
             cause = commands.release_cause[j]
+            self._blame_guess(j)
             if cause in (ReleaseCause.ROUTE, ReleaseCause.SPACE):
-                self._idle_ps[StallKind.SCRATCHPAD_FULL] += self._idle_before(j)
+                self._lost_ps[StallKind.SCRATCHPAD_FULL] += self._idle_before(j)
             if cause is ReleaseCause.ROUTE:
                 self._blame_route(commands.release_tile[j])
+            self._bus_end_ps = max(self._bus_end_ps, self._timeline.bus_end_ps[j])
 
     def _idle_before(self, j: int) -> int:
         """How long the bus had been free when a command's release let it be issued."""
@@ -117,11 +153,32 @@ class _LostTime:
             released = max(released, timeline.complete_ps[commands.after_command[j]])
         if released != timeline.issue_ps[j]:
             return 0
-        return max(released - (timeline.bus_end_ps[j - 1] if j else 0), 0)
+        bus_end_ps = self._bus_end_ps
+        earlier = bisect_left(self._bursts, (released, 0, 0))
+        if earlier:
+            bus_end_ps = max(bus_end_ps, self._bursts[earlier - 1][1])
+        return max(released - bus_end_ps, 0)
+
+    def _blame_guess(self, j: int) -> None:
+        """A command that became ready while a granule of no use was on the bus waited for it."""
+        ready = self._timeline.issue_ps[j] + self._timeline.schedule.descriptor_ps
+        ready = max(ready, self._blamed_until_ps)
+        start = self._blamed_until_ps = self._timeline.bus_start_ps[j]
+        for tile, wrong in self._wrong.items():
+            waited = sum(max(min(end, start) - max(begin, ready), 0) for begin, end in wrong)
+            self._blamed_ps[tile] = self._blamed_ps.get(tile, 0) + waited
+            self._lost_ps[StallKind.MISPREDICT_REFETCH] += waited
 
     def _blame_route(self, branch_tile: int) -> None:
-        """At a branch's first command: what free space could have held was lost to the route."""
+        """At a branch's first command: what free space could have held was lost to the route.
+
+        And the time in which something of no use was fetched, to the guess.
+        """
         room_ps = self._room_ps.pop(branch_tile, 0)
-        moved = min(self._idle_ps[StallKind.SCRATCHPAD_FULL], room_ps)
-        self._idle_ps[StallKind.SCRATCHPAD_FULL] -= moved
-        self._idle_ps[StallKind.ROUTE_WAIT] += moved
+        moved = min(self._lost_ps[StallKind.SCRATCHPAD_FULL], room_ps)
+        self._lost_ps[StallKind.SCRATCHPAD_FULL] -= moved
+        self._lost_ps[StallKind.ROUTE_WAIT] += moved
+        wrong_ps = sum(end - begin for begin, end in self._wrong.pop(branch_tile, ()))
+        self._lost_ps[StallKind.MISPREDICT_REFETCH] += max(
+            wrong_ps - self._blamed_ps.get(branch_tile, 0), 0
+        )

@@ -139,14 +139,14 @@ def test_on_demand_by_hand() -> None:
 
 
 def test_the_oracle_by_hand() -> None:
-    # The arm's weights follow on the first free channel: issued at 142, bus 152 to 184, complete
-    # at 284. The arm still starts no earlier than the decision holds, at 248.
+    # The arm's weights have a queue of their own, and the bus as soon as it is idle: 46 to 78,
+    # complete 178. The arm still starts no earlier than the decision holds, at 248.
     run = run_route(two_arms(), device(**ON_CHIP), Policy.ORACLE, (0,))
     timeline = run.engine.timeline
-    assert timeline.issue_ps == (0, 0, 142 * NS)
-    assert timeline.complete_ps[2] == 284 * NS
-    assert run.result.latency_ps == 285 * NS
-    assert stalls_ns(run.result.stalls_ps) == {"weight_wait": 145 + 36, "route_wait": 100}
+    assert timeline.early[0].bursts == ((46 * NS, 78 * NS, 256),)
+    assert timeline.complete_ps[2] == 178 * NS
+    assert run.result.latency_ps == 249 * NS
+    assert stalls_ns(run.result.stalls_ps) == {"weight_wait": 145, "route_wait": 100}
 
 
 def test_the_engine_refuses_a_schedule_that_does_not_fit() -> None:

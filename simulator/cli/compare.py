@@ -12,6 +12,7 @@ from typing import Any
 from simulator.cli.options import (
     add_simulation_options,
     parse_overrides,
+    policy_choice,
     resolve_workloads,
     routes_for,
     with_chosen_bits,
@@ -21,7 +22,6 @@ from simulator.cli.resolve import resolve_spec
 from simulator.cli.services import Services
 from simulator.comparison import compare_summaries
 from simulator.mapping.placement import Placement
-from simulator.policy import Policy
 from simulator.result_file import provenance, summarise
 from simulator.simulation import RunResult, run_workload
 
@@ -46,7 +46,7 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     for workload in with_chosen_bits(args, resolve_workloads(args.workloads, services)):
         routes, seed = routes_for(args, workload, None)
         placement = Placement(args.placement)
-        runs.append(run_workload(workload, spec, Policy(args.policy), routes, seed, placement))
+        runs.append(run_workload(workload, spec, policy_choice(args), routes, seed, placement))
     data = _as_data(runs, origin)
     if args.json:
         print(f"spec: {origin}", file=sys.stderr)

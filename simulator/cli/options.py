@@ -15,7 +15,7 @@ from simulator.cli.services import Services
 from simulator.errors import UserError
 from simulator.ir import Route, Workload
 from simulator.mapping.placement import Placement
-from simulator.policy import Policy
+from simulator.policy import Policy, PolicyChoice, PredictorName
 from simulator.program_file import routes_from_file
 from simulator.routes import check_routes, draw_routes
 from simulator.spec_file import Override, energy_node_overrides
@@ -38,6 +38,19 @@ def add_simulation_options(
         choices=[policy.value for policy in Policy],
         default=Policy.ON_DEMAND.value,
         help="when weights behind a routing decision are fetched (default %(default)s)",
+    )
+    parser.add_argument(
+        "--predictor",
+        choices=[name.value for name in PredictorName],
+        default=PredictorName.PRIOR.value,
+        help="what tells a speculating policy how likely an arm is (default %(default)s)",
+    )
+    parser.add_argument(
+        "--top-p",
+        type=float,
+        default=0.9,
+        metavar="P",
+        help="probability that the arms of policy top_p reach together (default %(default)s)",
     )
     parser.add_argument(
         "--placement",
@@ -83,6 +96,17 @@ def add_simulation_options(
         help="width of what matching segments or layers write, or of an input; repeatable",
     )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON, alone")
+
+
+def policy_choice(args: argparse.Namespace) -> PolicyChoice:
+    """The policy with its parameters.
+
+    Raises:
+        UserError: a parameter out of range.
+    """
+    if not 0 < args.top_p <= 1:
+        raise UserError(f"--top-p {args.top_p:g}: must be above 0 and at most 1")
+    return PolicyChoice(Policy(args.policy), PredictorName(args.predictor), args.top_p)
 
 
 def parse_overrides(args: argparse.Namespace) -> list[Override]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from simulator.cli.options import (
     add_simulation_options,
     parse_overrides,
+    policy_choice,
     routes_for,
     with_chosen_bits,
 )
@@ -17,7 +18,6 @@ from simulator.cli.output import check_folder, make_folder, write_text
 from simulator.cli.resolve import ROUTES_FILE, build_folder, resolve_spec, resolve_workload
 from simulator.cli.services import Services
 from simulator.mapping.placement import Placement
-from simulator.policy import Policy
 from simulator.result_file import layers_to_csv, run_to_json, summarise
 from simulator.simulation import RunResult, run_workload
 
@@ -55,7 +55,7 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     routes, seed = routes_for(args, workload, routes_file)
     if routes_file is not None:
         print(f"routes from {routes_file}", file=sys.stderr)
-    run = run_workload(workload, spec, Policy(args.policy), routes, seed, Placement(args.placement))
+    run = run_workload(workload, spec, policy_choice(args), routes, seed, Placement(args.placement))
     if args.json:
         print(f"spec: {origin}", file=sys.stderr)
         print(json.dumps(summarise(run), indent=1))

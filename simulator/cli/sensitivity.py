@@ -13,6 +13,7 @@ from simulator.cli.format import make_console, quantity
 from simulator.cli.options import (
     add_simulation_options,
     parse_overrides,
+    policy_choice,
     routes_for,
     with_chosen_bits,
 )
@@ -20,7 +21,6 @@ from simulator.cli.output import check_folder, make_folder, write_text
 from simulator.cli.resolve import resolve_spec, resolve_workload
 from simulator.cli.services import Services
 from simulator.mapping.placement import Placement
-from simulator.policy import Policy
 from simulator.sensitivity import Sensitivity, analyse_sensitivity, sensitivity_to_data
 from simulator.simulation import run_workload
 
@@ -43,7 +43,7 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     spec, origin = resolve_spec(args.spec, parse_overrides(args), services)
     (workload,) = with_chosen_bits(args, [resolve_workload(args.workload, services)])
     routes, seed = routes_for(args, workload, None)
-    run = run_workload(workload, spec, Policy(args.policy), routes, seed, Placement(args.placement))
+    run = run_workload(workload, spec, policy_choice(args), routes, seed, Placement(args.placement))
     found = analyse_sensitivity(run)
     text = json.dumps(sensitivity_to_data(found), indent=1)
     if args.json:

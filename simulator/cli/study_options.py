@@ -12,6 +12,7 @@ from pathlib import Path
 from simulator.cli.options import (
     add_simulation_options,
     parse_overrides,
+    policy_choice,
     routes_for,
     with_chosen_activation_bits,
 )
@@ -103,7 +104,8 @@ def context_for(args: argparse.Namespace, services: Services) -> tuple[Context, 
     elif area_mm2 is not None and not 0 < area_mm2 < 1e6:
         raise UserError(f"--iso-area {area_mm2:g}: must be an area in mm^2")
     bits = tuple(args.bits)
-    context = Context(spec, tuple(workloads), routes, args.policy, args.placement, bits, area_mm2)
+    choice = policy_choice(args)
+    context = Context(spec, tuple(workloads), routes, choice, args.placement, bits, area_mm2)
     return context, origin
 
 

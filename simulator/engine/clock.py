@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import simpy
 
 from simulator.mapping.schedule import Schedule
+
+if TYPE_CHECKING:
+    from simulator.engine.speculation import Speculative
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -45,3 +49,11 @@ class Shared:
         self.bus_taken = Completion(env, n_commands)
         self.bus_freed = Completion(env, n_commands)
         self.complete = Completion(env, n_commands)
+        self.speculative: Speculative | None = None
+        self.waiting: deque[int] = deque()
+        self.bus_wake = env.event()
+
+    def wake_bus(self) -> None:
+        """Tell a bus that serves two queues that one of them has something for it."""
+        self.bus_wake.succeed()
+        self.bus_wake = self.env.event()

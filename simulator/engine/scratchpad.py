@@ -22,14 +22,25 @@ class Scratchpad:
         for j, tile in enumerate(commands.free_tile):
             if self._is_buffer(j):
                 self._freed_by_tile[tile] += commands.n_bytes[j]
+        self._speculated: set[int] = set()
         self._dispatched = -1
         self.peak_bytes = self._fixed_bytes
 
     def on_issue(self, command: int) -> None:
-        """A load takes its buffer when it is issued."""
-        if self._is_buffer(command):
+        """A load takes its buffer when it is issued, if speculation has not taken it before."""
+        if self._is_buffer(command) and command not in self._speculated:
             self._loaded_bytes += self._schedule.commands.n_bytes[command]
             self._check()
+
+    def on_speculate(self, command: int, n_bytes: int) -> None:
+        """A speculative load takes its buffer when it is issued; `command` may fetch the rest."""
+        self._speculated.add(command)
+        self._loaded_bytes += n_bytes
+        self._check()
+
+    def on_lost(self, n_bytes: int) -> None:
+        """The loads of arms not taken give their buffers back."""
+        self._loaded_bytes -= n_bytes
 
     def on_dispatch(self, tile: int) -> None:
         """A tile's activations, partial sums and output buffers are there while it runs."""
@@ -43,6 +54,9 @@ class Scratchpad:
         fixed = self._schedule.fixed_bytes
         if tile == self._dispatched and tile + 1 < len(fixed):
             self._fixed_bytes = fixed[tile + 1]
+            if self._schedule.speculation and tile in self._schedule.speculation.entries_of:
+                # Until the arm starts, speculation may fill what its first layer will need.
+                self._fixed_bytes = min(fixed[tile], fixed[tile + 1])
 
     def _is_buffer(self, command: int) -> bool:
         """Loads, but for staged ones, whose space is fixed from the start."""

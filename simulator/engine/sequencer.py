@@ -12,9 +12,10 @@ def sequencer(shared: Shared, scratchpad: Scratchpad) -> Process:
 
     A tile waits for the PE array, for the vector unit to have drained the accumulators of the
     tile before the last, at a layer boundary for the layer before (and after a router for the
-    decision to take effect), for its loads, and for an output buffer.
+    decision to take effect), for its loads, for an output buffer, and for granules of a lost arm
+    that are still landing where it needs room.
     """
-    env, tiles = shared.env, shared.schedule.tiles
+    env, tiles, speculative = shared.env, shared.schedule.tiles, shared.speculative
     for i in range(len(tiles.group)):
         if i:
             yield shared.pe_done[i - 1]
@@ -30,5 +31,7 @@ def sequencer(shared: Shared, scratchpad: Scratchpad) -> Process:
             yield shared.complete[tiles.load_command[i]]
         if tiles.store_command[i] != NONE:
             yield shared.complete[tiles.store_command[i]]
+        if speculative is not None and speculative.columns.tile_fence[i] != NONE:
+            yield speculative.cleared[speculative.columns.tile_fence[i]]
         scratchpad.on_dispatch(i)
         shared.tile_dispatched.signal(i)

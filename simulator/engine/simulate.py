@@ -12,6 +12,7 @@ from simulator.engine.dma import dma
 from simulator.engine.dram import dram
 from simulator.engine.scratchpad import Scratchpad
 from simulator.engine.sequencer import sequencer
+from simulator.engine.speculation import Speculative, decide, shared_bus, speculative_queue
 from simulator.mapping.schedule import Schedule
 from simulator.timeline import Timeline
 
@@ -47,11 +48,20 @@ def simulate(schedule: Schedule) -> EngineRun:
     env = CountingEnvironment()
     shared = Shared(env, schedule)
     scratchpad = Scratchpad(schedule)
+    if schedule.speculation is not None:
+        shared.speculative = Speculative(shared, schedule.speculation)
     env.process(sequencer(shared, scratchpad))
     env.process(pe_array(shared))
     env.process(vector_unit(shared, scratchpad))
     env.process(dma(shared, scratchpad))
-    env.process(dram(shared))
+    state = shared.speculative
+    if state is None:
+        env.process(dram(shared))
+    else:
+        for decision in state.decided:
+            env.process(speculative_queue(shared, state, scratchpad, decision))
+            env.process(decide(shared, state, scratchpad, decision))
+        env.process(shared_bus(shared, state))
     env.run()
     timeline = Timeline(
         schedule=schedule,
@@ -63,5 +73,6 @@ def simulate(schedule: Schedule) -> EngineRun:
         bus_start_ps=tuple(shared.bus_taken.time_ps),
         bus_end_ps=tuple(shared.bus_freed.time_ps),
         complete_ps=tuple(shared.complete.time_ps),
+        early=state.early() if state else (),
     )
     return EngineRun(timeline, scratchpad.peak_bytes, env.event_count)

@@ -7,12 +7,15 @@ when a duration grows. Exactly equal to the event engine, some twenty times fast
 
 from __future__ import annotations
 
+from simulator.fast.speculative import replay_speculative
 from simulator.mapping.schedule import NONE, Schedule
 from simulator.timeline import Timeline
 
 
 def replay(schedule: Schedule) -> Timeline:
     """The timeline of a schedule, identical to `simulator.engine.simulate`'s."""
+    if schedule.speculation is not None:
+        return replay_speculative(schedule, schedule.speculation)
     tiles, commands = schedule.tiles, schedule.commands
     n_tiles = len(tiles.group)
     descriptor, channels = schedule.descriptor_ps, schedule.channels

@@ -32,12 +32,14 @@ class LayerGroup:
         main: the layer that sets the loop nest.
         epilogue: element-wise layers applied to the main layer's output, in order.
         is_decision: the group ends a router: its output steers the sequencer.
+        ahead: of a decision, what each arm is sure to run: its groups up to its own decision.
     """
 
     segment: str
     main: Layer
     epilogue: tuple[Layer, ...] = ()
     is_decision: bool = False
+    ahead: tuple[tuple[LayerGroup, ...], ...] = ()
 
     @property
     def name(self) -> str:
@@ -113,10 +115,21 @@ def _group_steps(steps: tuple[Step, ...], fusion: _Fusion) -> tuple[GroupedStep,
 
 def _group_branch(branch: Branch, fusion: _Fusion) -> GroupedBranch:
     router = _group_segment(branch.router, fusion)
-    last = router[-1]
-    router[-1] = LayerGroup(last.segment, last.main, last.epilogue, is_decision=True)
     arms = tuple(_group_steps(arm.steps, fusion) for arm in branch.arms)
+    ahead = tuple(_until_decision(arm) for arm in arms)
+    last = router[-1]
+    router[-1] = LayerGroup(last.segment, last.main, last.epilogue, is_decision=True, ahead=ahead)
     return GroupedBranch(branch.name, tuple(router), arms)
+
+
+def _until_decision(steps: tuple[GroupedStep, ...]) -> tuple[LayerGroup, ...]:
+    """The groups that run whatever is decided within the steps; a router's are the last."""
+    groups: list[LayerGroup] = []
+    for step in steps:
+        if isinstance(step, GroupedBranch):
+            return (*groups, *step.router)
+        groups.append(step)
+    return tuple(groups)
 
 
 def _group_segment(segment: Segment, fusion: _Fusion) -> list[LayerGroup]:

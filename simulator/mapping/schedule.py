@@ -8,11 +8,13 @@ earlier entries of the two lists, so no schedule can deadlock.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from itertools import accumulate
 
+from simulator.mapping.case import Wants
 from simulator.mapping.plan import GroupPlan
 from simulator.mapping.tiles import TiledGroup, TransferKind
 
@@ -36,10 +38,14 @@ class FetchRule:
     Attributes:
         across_branches: as soon as there is room, the decision notwithstanding.
         decision_delay_ps: otherwise, this long after the router's last tile.
+        wants: per branch met, the arms whose weights are speculated on until then.
+        knows_route: they are the arms taken: perfect speculation.
     """
 
     across_branches: bool
     decision_delay_ps: int
+    wants: tuple[Wants, ...] = ()
+    knows_route: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,73 @@ class CommandColumns:
 
 
 @dataclass(frozen=True)
+class Speculation:
+    """Weight loads that use an idle DRAM bus until a branch is decided; one entry per load.
+
+    They wait in a queue of their own, in order, and are served in granules of `granule_bytes`
+    while no command of the ordinary queue is ready. At the decision (`decision_delay_ps` after
+    the tile `decision`) granules not yet started are called off; what an arm that is taken still
+    lacks is fetched by its ordinary `command`.
+
+    Attributes:
+        decision: the tile that ends the branch's router.
+        command: the ordinary command of the load if the route takes its arm, else NONE.
+        arm, layer: whose weights.
+        n_bytes, bus_bytes, occupancy_ps, latency_ps: of the whole load.
+        release_tile, release_delay_ps, after_command: as for ordinary commands.
+        fence: an earlier decision whose lost granules must have landed.
+        staged: its space is its own from the start, see `CommandColumns`.
+        command_fence, tile_fence: per ordinary command and per tile, the decision whose lost
+            granules must have landed first, for it may take their place.
+    """
+
+    granule_bytes: int
+    decision_delay_ps: int
+    decision: tuple[int, ...]
+    command: tuple[int, ...]
+    arm: tuple[int, ...]
+    layer: tuple[str, ...]
+    n_bytes: tuple[int, ...]
+    bus_bytes: tuple[int, ...]
+    occupancy_ps: tuple[int, ...]
+    latency_ps: tuple[int, ...]
+    release_tile: tuple[int, ...]
+    release_delay_ps: tuple[int, ...]
+    after_command: tuple[int, ...]
+    fence: tuple[int, ...]
+    staged: tuple[bool, ...]
+    command_fence: tuple[int, ...]
+    tile_fence: tuple[int, ...]
+
+    @cached_property
+    def entries_of(self) -> dict[int, range]:
+        """By decision, the entries of its branch, in order; they stand together."""
+        found: dict[int, range] = {}
+        for q, tile in enumerate(self.decision):
+            found[tile] = range(found[tile].start if tile in found else q, q + 1)
+        return found
+
+    @cached_property
+    def entry_of(self) -> dict[int, int]:
+        """By ordinary command, the entry that may have fetched part of it."""
+        return {j: q for q, j in enumerate(self.command) if j != NONE}
+
+    def granule(self, entry: int, done_bytes: int) -> tuple[int, int]:
+        """Bytes of the granule after `done_bytes`, and its share of the load's occupancy.
+
+        The load's occupancy is dealt out in proportion to its bytes, so that the parts sum to it.
+        """
+        n_bytes, whole_ps = self.n_bytes[entry], self.occupancy_ps[entry]
+        end = min(done_bytes + self.granule_bytes, n_bytes)
+        return end - done_bytes, whole_ps * end // n_bytes - whole_ps * done_bytes // n_bytes
+
+    def rest_ps(self, entry: int, done_bytes: int) -> int:
+        """Occupancy of what follows the first `done_bytes` of a load."""
+        whole_ps = self.occupancy_ps[entry]
+        return whole_ps - whole_ps * done_bytes // self.n_bytes[entry]
+
+
+@dataclass(frozen=True)
 class Schedule:
     """A route's tiles and DMA commands, with the groups they belong to.
 
@@ -94,6 +167,8 @@ class Schedule:
         branch_tiles: tiles that end a router.
         branch_room_ps: per branch, the time it takes to fill the scratchpad bytes that are free
             while the decision is taken: what a known route could have used at most.
+        branch_free_bytes: those bytes, of which speculation takes its share.
+        speculation: loads for arms that may be taken; None if there are none.
     """
 
     groups: tuple[GroupPlan, ...]
@@ -106,6 +181,8 @@ class Schedule:
     descriptor_ps: int
     branch_tiles: tuple[int, ...]
     branch_room_ps: tuple[int, ...]
+    branch_free_bytes: tuple[int, ...] = ()
+    speculation: Speculation | None = None
 
     @cached_property
     def starts(self) -> tuple[int, ...]:
@@ -119,3 +196,17 @@ class Schedule:
         for j, tile in enumerate(self.commands.tile):
             found[self.tiles.group[tile]].append(j)
         return tuple(tuple(commands) for commands in found)
+
+
+def last_writers(
+    groups: Sequence[GroupPlan], starts: Sequence[int], in_dram: frozenset[str]
+) -> dict[int, int]:
+    """Per group, the last tile that stores something the group loads back from DRAM."""
+    last_tile = {group.group.ofmap.name: starts[g + 1] - 1 for g, group in enumerate(groups)}
+    return {
+        g: max(
+            (last_tile.get(t.name, NONE) for t in group.live.inputs if t.name in in_dram),
+            default=NONE,
+        )
+        for g, group in enumerate(groups)
+    }

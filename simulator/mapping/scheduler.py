@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.cost.dram import DramModel
+from simulator.mapping.case import Wants
 from simulator.mapping.groups import LayerGroup
 from simulator.mapping.managed import WeightSpan, manage_weights
 from simulator.mapping.plan import GroupPlan, Plan
@@ -20,6 +21,15 @@ from simulator.mapping.schedule import (
     ReleaseCause,
     Schedule,
     TileColumns,
+    last_writers,
+)
+from simulator.mapping.speculation import (
+    ArmAhead,
+    CommandLinks,
+    SpeculationPlacer,
+    Window,
+    buffers_linger,
+    speculation_columns,
 )
 from simulator.mapping.tiles import Load, TiledGroup, TransferKind, tile_group
 from simulator.mapping.tiling import GroupShape, Tiling
@@ -31,7 +41,8 @@ class _PlacedLoad:
     """A load, the tile that needs it, the tile that releases it, and whose store it follows.
 
     `after_store_of` is the tile whose store must be complete first: the load reads what was
-    stored, or takes the place of the output buffers.
+    stored, or takes the place of the output buffers. `entry` is what is speculated on of it, and
+    `fence` the decision whose lost granules must have landed.
     """
 
     load: Load
@@ -40,6 +51,8 @@ class _PlacedLoad:
     cause: ReleaseCause
     after_store_of: int
     staged: bool = False
+    entry: int = NONE
+    fence: int = NONE
 
 
 class Scheduler:
@@ -68,14 +81,12 @@ class Scheduler:
 
         `managed` says, by group, which weights the managed region holds or takes in.
         """
-        groups = tuple(plan.groups[group.name] for group in path)
-        tiled = tuple(self.tiled(group) for group in groups)
-        if managed:
-            tiled = tuple(
-                manage_weights(tiles, managed.get(group.group.name, ()))
-                for group, tiles in zip(groups, tiled, strict=True)
-            )
-        builder = _Builder(plan, groups, tiled, fetch)
+
+        def managed_tiles(group: GroupPlan) -> TiledGroup:
+            tiled = self.tiled(group)
+            return manage_weights(tiled, managed.get(group.group.name, ())) if managed else tiled
+
+        builder = _Builder(plan, path, managed_tiles, fetch)
         builder.overlaps = self._spec.toolchain.overlaps_transfers
         builder.prefetch_layers = self._spec.toolchain.prefetch_layers
         builder.place_stores()
@@ -89,11 +100,13 @@ class _Builder:
     def __init__(
         self,
         plan: Plan,
-        groups: tuple[GroupPlan, ...],
-        tiled: tuple[TiledGroup, ...],
+        path: list[LayerGroup],
+        tiles_of: Callable[[GroupPlan], TiledGroup],
         fetch: FetchRule,
     ) -> None:
-        self.plan, self.groups, self.tiled, self.fetch = plan, groups, tiled, fetch
+        self.plan, self.tiles_of, self.fetch = plan, tiles_of, fetch
+        groups = self.groups = tuple(plan.groups[group.name] for group in path)
+        tiled = self.tiled = tuple(tiles_of(group) for group in groups)
         starts = list(accumulate((len(group.tiles) for group in tiled), initial=0))
         self.starts = starts
         self.n_tiles = starts[-1]
@@ -110,9 +123,12 @@ class _Builder:
         self.used = self.fixed.copy()
         self.overlaps = True
         self.prefetch_layers: int | None = None
+        # Who knows the route waits for a decision only where there was no room to speculate.
+        self.undecided = ReleaseCause.SPACE if fetch.knows_route else ReleaseCause.ROUTE
         self.store_wait: dict[int, int] = {}
         self.drains: dict[int, int] = {}
         self.loads: list[_PlacedLoad] = []
+        self.speculation = SpeculationPlacer(self.used, self.drains, plan.knobs.budget_bytes)
 
     def place_stores(self) -> None:
         """Which tile waits for each store: output tiles have two buffers.
@@ -129,36 +145,40 @@ class _Builder:
                 continue
             lingering = self.tiled[g].ofmap_buffer_bytes
             waiter = end
-            if end < self.n_tiles:
-                following = self.groups[g + 1]
-                demand = following.resident_bytes + following.tiling.buffer_bytes
-                if demand + lingering <= self.plan.knobs.budget_bytes:
-                    self.fixed[end] += lingering
-                    self.used[end] += lingering
-                    waiter = end + 1
+            budget = self.plan.knobs.budget_bytes
+            if end < self.n_tiles and buffers_linger(self.groups[g + 1], lingering, budget):
+                self.fixed[end] += lingering
+                self.used[end] += lingering
+                waiter = end + 1
             self.drains[waiter - 1] = storing[-1]
             for i in storing[-2:]:
                 self.store_wait[i] = waiter
 
     def place_loads(self) -> None:
         """Release every load as early as order, routing and room allow."""
-        producer = self._producers()
+        producer = last_writers(self.groups, self.starts, self.plan.residency.in_dram)
         staged = set(self.plan.residency.staged_bytes)
         start_of_stream = (NONE, ReleaseCause.START)
         previous = {TransferKind.WEIGHT: start_of_stream, TransferKind.IFMAP: start_of_stream}
+        entries: dict[tuple[int, int], int] = {}
         for g, (start, end) in enumerate(pairwise(self.starts)):
             decision = max((d for d in self.decisions if d < start), default=NONE)
             if self.fetch.across_branches:
                 decision = NONE
+            elif decision == start - 1 and decision != NONE:
+                entries = self._speculate(g - 1)
             self._stage_inputs(g, staged, decision)
             not_before = self._not_before(g)
             for i in range(start, end):
-                for load in self.tiles[i].loads:
+                for index, load in enumerate(self.tiles[i].loads):
+                    if (i, index) in entries:
+                        self._promote(load, i, entries[i, index])
+                        continue
                     stored = producer[g] if load.kind is TransferKind.IFMAP else NONE
                     earliest, cause = max(
                         (previous[load.kind][0], previous[load.kind][1]),
                         (stored, ReleaseCause.DATA),
-                        (decision, ReleaseCause.ROUTE),
+                        (decision, self.undecided),
                         (
                             not_before if load.kind is TransferKind.WEIGHT else NONE,
                             ReleaseCause.DATA,
@@ -170,44 +190,75 @@ class _Builder:
                         cause = ReleaseCause.SPACE if self.overlaps else ReleaseCause.DATA
                     previous[load.kind] = (release, cause)
                     after = max(stored, self.drains.get(release, NONE))
+                    fence = NONE
                     elsewhere = load.kept or load.direct
                     if elsewhere:
                         after = stored
-                    self.loads.append(_PlacedLoad(load, i, release, cause, after, elsewhere))
+                    else:
+                        fence = self.speculation.fence(release, i + load.held_for)
+                    self.loads.append(
+                        _PlacedLoad(load, i, release, cause, after, elsewhere, fence=fence)
+                    )
 
-    def _not_before(self, group: int) -> int:
-        """The tile that must be done before the toolchain has a group's weights fetched."""
+    def _not_before(self, group: int, decided: int | None = None) -> int:
+        """The tile that must be done before the toolchain has a group's weights fetched.
+
+        Seen from a decision that group `decided` takes, it is the decision's at the latest.
+        """
         if self.prefetch_layers is None or group < self.prefetch_layers:
             return NONE
-        return self.starts[group - self.prefetch_layers] - 1
+        first = group - self.prefetch_layers
+        return self.starts[first if decided is None else min(first, decided + 1)] - 1
 
-    def _producers(self) -> dict[int, int]:
-        """Per group, the last tile that stores something the group loads back from DRAM."""
-        in_dram = self.plan.residency.in_dram
-        last_tile = {
-            group.group.ofmap.name: self.starts[g + 1] - 1 for g, group in enumerate(self.groups)
-        }
-        return {
-            g: max(
-                (last_tile.get(t.name, NONE) for t in group.live.inputs if t.name in in_dram),
-                default=NONE,
-            )
-            for g, group in enumerate(self.groups)
-        }
+    def _speculate(self, g: int) -> dict[tuple[int, int], int]:
+        """Place loads for the arms of the decision that ends group g, ahead of all behind it.
+
+        Returns the entries of the arm taken, by tile and place among the tile's loads.
+        """
+        decision = self.starts[g + 1] - 1
+        nth = self.decisions.index(decision)
+        ahead = self.groups[g].group.ahead
+        taken = [arm[0].name for arm in ahead].index(self.groups[g + 1].group.name)
+        wants = self.fetch.wants[nth] if nth < len(self.fetch.wants) else Wants()
+        if self.fetch.knows_route:
+            wants = Wants((taken,))
+        if not self.overlaps:
+            return {}
+        arms = {}
+        for arm in wants.arms:
+            plans = [self.plan.groups[group.name] for group in ahead[arm]]
+            not_before = [self._not_before(g + 1 + k, decided=g) for k in range(len(plans))]
+            tiled = [(plan, self.tiles_of(plan)) for plan in plans]
+            arms[arm] = ArmAhead(self.tiled[g], tiled, not_before, self.speculation.budget_bytes)
+        opens = self.decisions[nth - 1] if nth else NONE
+        return self.speculation.place(wants, arms, taken, Window(opens, decision, nth > 0))
+
+    def _promote(self, load: Load, tile: int, entry: int) -> None:
+        """What the decision finds unfetched of a load of the arm taken comes before all else."""
+        decision = self.speculation.placed[entry].decision
+        self.loads.append(_PlacedLoad(load, tile, decision, self.undecided, NONE, load.kept, entry))
 
     def _stage_inputs(self, g: int, staged: set[str], decision: int) -> None:
         """Load a network input whole before its first reader; its space is a resident's.
 
         Which input the code behind a branch reads is not known before the decision.
         """
-        cause = ReleaseCause.START if decision == NONE else ReleaseCause.ROUTE
+        cause = ReleaseCause.START if decision == NONE else self.undecided
         for tensor in self.groups[g].live.inputs:
             if tensor.name in staged:
                 staged.discard(tensor.name)
                 n_bytes = self.plan.residency.staged_bytes[tensor.name]
                 load = Load(TransferKind.IFMAP, n_bytes, 0)
                 self.loads.append(
-                    _PlacedLoad(load, self.starts[g], decision, cause, NONE, staged=True)
+                    _PlacedLoad(
+                        load,
+                        self.starts[g],
+                        decision,
+                        cause,
+                        NONE,
+                        staged=True,
+                        fence=self.speculation.lost_at,
+                    )
                 )
 
     def _release(self, load: Load, tile: int, earliest: int) -> int:
@@ -237,6 +288,17 @@ class _Builder:
         for j, (tile, load) in enumerate(entries):
             if load is not None:
                 load_command[tile] = j
+        free_bytes = tuple(self.speculation.free_bytes(tile) for tile in self.decisions)
+        links = CommandLinks(
+            promoted={
+                load.entry: j
+                for j, (_, load) in enumerate(entries)
+                if load is not None and load.entry != NONE
+            },
+            store_command=store_command,
+            command_fence=tuple(NONE if load is None else load.fence for _, load in entries),
+            tile_fence=self.speculation.tile_fences(),
+        )
         return Schedule(
             groups=self.groups,
             tiled=self.tiled,
@@ -247,21 +309,24 @@ class _Builder:
             channels=spec.dma.channels,
             descriptor_ps=spec.descriptor_latency_ps,
             branch_tiles=tuple(self.decisions),
-            branch_room_ps=tuple(
-                dram.occupancy_ps(self.plan.knobs.budget_bytes - int(self.used[tile]))
-                for tile in self.decisions
+            branch_room_ps=tuple(dram.occupancy_ps(n_bytes) for n_bytes in free_bytes),
+            branch_free_bytes=free_bytes,
+            speculation=speculation_columns(
+                self.speculation.placed, links, self.fetch, spec.dma.preemption_bytes, dram
             ),
         )
 
     def _ordered_commands(self) -> list[tuple[int, _PlacedLoad | None]]:
         """(tile, load or None for its store) in issue order.
 
-        By release; then loads the next tile waits for, then the store, then the rest.
+        By release; then what is left of loads speculated on, then loads the next tile waits for,
+        then the store, then the rest.
         """
         keyed: list[tuple[tuple[int, int, int], int, _PlacedLoad | None]] = []
         for n, load in enumerate(self.loads):
             urgent = load.tile <= load.release + 1 and load.after_store_of != load.release
-            keyed.append(((load.release, 0 if urgent else 2, n), load.tile, load))
+            rank = -1 if load.entry != NONE else 0 if urgent else 2
+            keyed.append(((load.release, rank, n), load.tile, load))
         keyed += [((tile, 1, 0), tile, None) for tile in self.store_wait]
         keyed.sort(key=lambda entry: entry[0])
         return [(tile, load) for _, tile, load in keyed]

@@ -7,14 +7,14 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 from simulator.errors import InfeasiblePlanError, SpecError, UserError
 from simulator.ir import Branch, Route, Workload
 from simulator.mapping.placement import Placement
-from simulator.policy import Policy
+from simulator.policy import Policy, PolicyChoice
 from simulator.program_file import workload_from_json, workload_to_json
 from simulator.spec import AcceleratorSpec
 from simulator.spec_file import Override, field_names, with_overrides
@@ -35,7 +35,7 @@ class Scenario:
 
     workload: Workload
     spec: AcceleratorSpec
-    policy: Policy
+    policy: PolicyChoice
     placement: Placement
     routes: tuple[Route, ...]
     key: str
@@ -57,7 +57,7 @@ class Context:
     spec: AcceleratorSpec
     workloads: tuple[Workload, ...]
     routes: Mapping[str, Mapping[tuple[int, ...], int]]
-    policy: str
+    policy: PolicyChoice
     placement: str
     bits: tuple[str, ...] = ()
     iso_area_mm2: float | None = None
@@ -76,7 +76,7 @@ class Context:
                 name: sorted([list(arms), count] for arms, count in counts.items())
                 for name, counts in self.routes.items()
             },
-            "policy": self.policy,
+            "policy": self.policy.to_data(),
             "placement": self.placement,
             "bits": list(self.bits),
             "iso_area_mm2": self.iso_area_mm2,
@@ -98,7 +98,7 @@ class Context:
                 name: {tuple(arms): count for arms, count in counts}
                 for name, counts in data["routes"].items()
             },
-            policy=data["policy"],
+            policy=PolicyChoice.from_data(data["policy"]),
             placement=data["placement"],
             bits=tuple(data["bits"]),
             iso_area_mm2=data["iso_area_mm2"],
@@ -121,12 +121,12 @@ class Context:
         )
         name = str(choices.get("workload", self.workloads[0].name))
         workload, workload_digest = self._workload(name, rules)
-        policy = Policy(str(choices.get("policy", self.policy)))
+        policy = replace(self.policy, policy=Policy(str(choices.get("policy", self.policy.policy))))
         placement = Placement(str(choices.get("placement", self.placement)))
         branches = any(isinstance(step, Branch) for step in workload.program.steps)
         # A network without branches runs the same under every policy.
         parts = [spec_digest, workload_digest, self._routes(name)[1]]
-        parts += [policy.value if branches else "any", placement.value, CODE_SHA256]
+        parts += [policy.text if branches else "any", placement.value, CODE_SHA256]
         key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         return Scenario(workload, spec, policy, placement, self._routes(name)[0], key)
 

@@ -61,7 +61,7 @@ class Sweep:
                 }
                 for workload in context.workloads
             ],
-            "policy": context.policy,
+            "policy": context.policy.policy.value,
             "placement": context.placement,
             "bits": list(context.bits),
             "iso_area_mm2": context.iso_area_mm2,
@@ -85,7 +85,7 @@ class Sweep:
         context = self.context
         defaults: Choices = {
             "workload": context.workloads[0].name,
-            "policy": context.policy,
+            "policy": context.policy.policy.value,
             "placement": context.placement,
         }
         options = [choices.get(name, defaults[name]) for name in RUN_OPTIONS]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from simulator.ir import Workload
+from simulator.policy import Policy, PolicyChoice
 from simulator.program_file import workload_to_json
 from simulator.routes import draw_routes
 from simulator.study.context import Context, count_routes
@@ -41,4 +42,4 @@ def program_path(tmp_path_factory: pytest.TempPathFactory, tree: Workload) -> Pa
 @pytest.fixture
 def context(tree: Workload) -> Context:
     routes = count_routes(draw_routes(tree, 100, 0))
-    return Context(device(), (tree,), {tree.name: routes}, "on_demand", "stream")
+    return Context(device(), (tree,), {tree.name: routes}, PolicyChoice(Policy.ON_DEMAND), "stream")

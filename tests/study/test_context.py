@@ -6,7 +6,7 @@ import pytest
 
 from simulator.errors import SpecError, UserError
 from simulator.ir import Route
-from simulator.policy import Policy
+from simulator.policy import Policy, PolicyChoice
 from simulator.simulation import run_workload
 from simulator.study.area import NVDLA_AREAS, area_of, core_line, fill_area
 from simulator.study.axis import parse_axis
@@ -63,10 +63,14 @@ def test_keys_tell_apart_what_changes_a_result_and_nothing_else(context, tree):
     assert len({base, *keys}) == 1 + len(different)
     assert context.scenario({"scratchpad.capacity_kib": 64}).key == base  # as it is
     renamed = context.spec.model_copy(update={"name": "other", "description": "words"})
-    same = Context(renamed, context.workloads, context.routes, "on_demand", "stream")
+    same = Context(
+        renamed, context.workloads, context.routes, PolicyChoice(Policy.ON_DEMAND), "stream"
+    )
     assert same.scenario({}).key == base
     routes = {tree.name: {(0,): 1}}
-    other = Context(context.spec, context.workloads, routes, "on_demand", "stream")
+    other = Context(
+        context.spec, context.workloads, routes, PolicyChoice(Policy.ON_DEMAND), "stream"
+    )
     assert other.scenario({}).key != base
 
 
@@ -144,7 +148,9 @@ def test_without_branches_every_policy_gives_the_same_result_under_one_key(tree)
     net = Net("dense")
     net.linear(net.average(net.conv(net.conv(image, 64, r=3), 64, r=3)), 10)
     dense = workload(program(net, inputs=(image,)))
-    context = Context(device(), (dense,), {dense.name: {(): 3}}, "on_demand", "stream")
+    context = Context(
+        device(), (dense,), {dense.name: {(): 3}}, PolicyChoice(Policy.ON_DEMAND), "stream"
+    )
     scenarios = [context.scenario({"policy": policy.value}) for policy in Policy]
     outcomes = evaluate(scenarios)
     assert len({scenario.key for scenario in scenarios}) == 1

@@ -10,6 +10,7 @@ import pytest
 
 from simulator.__main__ import main
 from simulator.errors import UserError
+from simulator.policy import Policy, PolicyChoice
 from simulator.routes import draw_routes
 from simulator.study.axis import parse_axis
 from simulator.study.checks import checked_axes
@@ -103,7 +104,9 @@ def run(search, path):
 def whole(tmp_path_factory, tree):
     """The space tried whole: 6 capacities, 4 arrays, 2 policies, 3 bandwidths."""
     routes = count_routes(draw_routes(tree, 100, 0))
-    context = Context(device(), (tree,), {tree.name: routes}, "on_demand", "stream")
+    context = Context(
+        device(), (tree,), {tree.name: routes}, PolicyChoice(Policy.ON_DEMAND), "stream"
+    )
     path = tmp_path_factory.mktemp("whole") / "s.sqlite"
     return context, path, run(search_for(context, 144), path)[0]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from simulator.counts import count_program
 from simulator.ir import Workload
 from simulator.mapping.placement import Placement
-from simulator.policy import Policy
+from simulator.policy import Policy, PolicyChoice
 from simulator.routes import draw_routes
 from simulator.spec import AcceleratorSpec
 from simulator.spec_file import Override, with_overrides
@@ -124,7 +124,7 @@ class Lab:
             for workload in workloads
         }
         spec = self.spec(Device(spec_name))
-        policy, placement = Policy.ON_DEMAND.value, Placement.STREAM.value
+        policy, placement = PolicyChoice(Policy.ON_DEMAND), Placement.STREAM.value
         return Context(spec, workloads, routes, policy, placement)
 
 

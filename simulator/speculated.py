@@ -1,0 +1,107 @@
+"""What became of weights that were fetched, or were to be fetched, before a decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simulator.cost.energy import EventCounts, energy_of
+from simulator.mapping.schedule import NONE
+from simulator.result import Resource, Span, SpeculationResult
+from simulator.spec import AcceleratorSpec
+from simulator.timeline import Timeline
+
+USEFUL, WASTED = "speculated", "wasted"
+"""Kinds of spans: weights of an arm that was taken, and of one that was not."""
+
+
+@dataclass(frozen=True)
+class WastedTransfers:
+    """What was fetched for arms that one decision did not take: bytes, bus bytes, bus time."""
+
+    n_bytes: int = 0
+    bus_bytes: int = 0
+    occupancy_ps: int = 0
+
+
+def wasted_transfers(timeline: Timeline, decision: int) -> WastedTransfers:
+    """Fetched for arms that the decision which ends at a tile did not take."""
+    speculation = timeline.schedule.speculation
+    if speculation is None:
+        return WastedTransfers()
+    lost = [
+        q for q in speculation.entries_of.get(decision, range(0)) if speculation.command[q] == NONE
+    ]
+    return WastedTransfers(
+        n_bytes=sum(timeline.early[q].n_bytes for q in lost),
+        bus_bytes=sum(bus_share(timeline, q) for q in lost),
+        occupancy_ps=sum(end - begin for q in lost for begin, end, _ in timeline.early[q].bursts),
+    )
+
+
+def bus_share(timeline: Timeline, entry: int) -> int:
+    """Bytes on the bus of what was fetched early of an entry, in proportion to the whole load."""
+    speculation = timeline.schedule.speculation
+    if speculation is None:
+        return 0
+    fetched = timeline.early[entry].n_bytes
+    return speculation.bus_bytes[entry] * fetched // speculation.n_bytes[entry]
+
+
+def speculation_result(timeline: Timeline, spec: AcceleratorSpec) -> SpeculationResult:
+    """Bytes and energy of everything speculated on in one inference."""
+    speculation = timeline.schedule.speculation
+    if speculation is None:
+        return SpeculationResult()
+    useful = wasted = cancelled = EventCounts()
+    early_bytes = 0
+    for q, n_bytes in enumerate(speculation.n_bytes):
+        fetched, bus_bytes = timeline.early[q].n_bytes, speculation.bus_bytes[q]
+        if speculation.command[q] != NONE:
+            early_bytes += fetched
+            useful += _moved(n_bytes, bus_bytes)
+            continue
+        on_bus = bus_share(timeline, q)
+        wasted += _moved(fetched, on_bus)
+        cancelled += _moved(n_bytes - fetched, bus_bytes - on_bus)
+    parts = [counts.scratchpad_write_bytes for counts in (useful, wasted, cancelled)]
+    return SpeculationResult(
+        planned_bytes=sum(speculation.n_bytes),
+        useful_bytes=parts[0],
+        early_bytes=early_bytes,
+        wasted_bytes=parts[1],
+        cancelled_bytes=parts[2],
+        useful_pj=energy_of(useful, 0, spec).total_pj,
+        wasted_pj=energy_of(wasted, 0, spec).total_pj,
+        cancelled_pj=energy_of(cancelled, 0, spec).total_pj,
+    )
+
+
+def _moved(n_bytes: int, bus_bytes: int) -> EventCounts:
+    return EventCounts(scratchpad_write_bytes=n_bytes, dram_read_bytes=bus_bytes)
+
+
+def early_bytes(timeline: Timeline) -> dict[int, int]:
+    """By ordinary command, bytes of it that were fetched before the decision."""
+    speculation = timeline.schedule.speculation
+    if speculation is None:
+        return {}
+    return {j: timeline.early[q].n_bytes for j, q in speculation.entry_of.items()}
+
+
+def early_spans(timeline: Timeline) -> list[Span]:
+    """The times that speculation had the DRAM bus."""
+    speculation = timeline.schedule.speculation
+    if speculation is None:
+        return []
+    return [
+        Span(
+            Resource.DRAM,
+            WASTED if speculation.command[q] == NONE else USEFUL,
+            speculation.layer[q],
+            begin,
+            end,
+            n_bytes,
+        )
+        for q, early in enumerate(timeline.early)
+        for begin, end, n_bytes in early.bursts
+    ]
