@@ -16,6 +16,7 @@ from reports.studies.answer_figure import draw_answer
 from reports.studies.phases_figure import draw_phases
 from reports.studies.prefetch_figure import draw_prefetch
 from reports.studies.question_page import page
+from reports.studies.residency_figure import draw_residency
 from reports.studies.study_index import INDEX_FILE, index_page
 from reports.studies.waterfall_figure import draw_waterfall
 from simulator.study.questions.prefetch import answer_table
@@ -25,6 +26,7 @@ FIGURES: dict[str, Callable[[Sequence[Row]], Sheet]] = {
     "prefetch": draw_prefetch,
     "waterfall": draw_waterfall,
     "phases": draw_phases,
+    "residency": draw_residency,
 }
 
 

@@ -17,12 +17,20 @@ from simulator.cli.options import (
     with_chosen_activation_bits,
 )
 from simulator.cli.progress import ProgressLine
-from simulator.cli.resolve import ROUTES_FILE, build_folder, resolve_spec, resolve_workload
+from simulator.cli.resolve import (
+    ROUTES_FILE,
+    build_folder,
+    resolve_spec,
+    resolve_workload,
+    shipped_workloads,
+)
 from simulator.cli.services import Services
 from simulator.errors import UserError
 from simulator.ir import Workload
 from simulator.study.area import area_of
+from simulator.study.axis import parse_axis
 from simulator.study.context import Context, count_routes
+from simulator.study.tree_options import TREE_FIELDS, tree_names
 from simulator.study.workers import Cluster, InProcess, LocalProcesses, Workers
 from simulator.weight_bits import WeightBitsRule, check_rules
 
@@ -47,8 +55,8 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FIELD=VALUES",
         help="an axis: a list 16,32; steps 64:256:+64; factors 128:16384:x2; or drawn, "
-        "128:16384:loglhs:16; of a field of the spec, policy, placement, workload or "
-        "bits.PATTERN; repeatable",
+        "128:16384:loglhs:16; of a field of the spec, policy, placement, workload, "
+        "bits.PATTERN, tree.levels or tree.ties; repeatable",
     )
     parser.add_argument(
         "--iso-area",
@@ -104,9 +112,27 @@ def context_for(args: argparse.Namespace, services: Services) -> tuple[Context, 
     elif area_mm2 is not None and not 0 < area_mm2 < 1e6:
         raise UserError(f"--iso-area {area_mm2:g}: must be an area in mm^2")
     bits = tuple(args.bits)
+    trees = _trees_for(args, workloads, services)
+    for tree in trees:
+        routes[tree.name] = count_routes(routes_for(args, tree, None)[0])
     choice = policy_choice(args)
-    context = Context(spec, tuple(workloads), routes, choice, args.placement, bits, area_mm2)
+    context = Context(
+        spec, tuple(workloads), routes, choice, args.placement, bits, area_mm2, trees
+    )
     return context, origin
+
+
+def _trees_for(
+    args: argparse.Namespace, workloads: list[Workload], services: Services
+) -> tuple[Workload, ...]:
+    """The shipped programs that axes of tree options stand for."""
+    axes = [axis for axis in map(parse_axis, args.vary) if axis.field in TREE_FIELDS]
+    if not axes:
+        return ()
+    shipped = shipped_workloads(services)
+    names = {name: None for each in workloads for name in tree_names(each, axes, shipped)}
+    named = {workload.name for workload in workloads}
+    return tuple(resolve_workload(name, services) for name in names if name not in named)
 
 
 def _check_names(argument: str, workloads: list[Workload]) -> None:

@@ -39,7 +39,7 @@ def checked_axes(
         elif kind == "bits":
             rules = [f"{axis.field.removeprefix(BITS_PREFIX)}={value}" for value in axis.values]
             check_rules(context.workloads, [WeightBitsRule.parse(rule) for rule in rules])
-        else:
+        elif kind == "spec":
             for value in axis.values:
                 _check_spec_value(context.spec, axis.field, value)
         checked.append(axis)

@@ -21,6 +21,7 @@ from simulator.spec_file import Override, field_names, with_overrides
 from simulator.study.area import fill_area
 from simulator.study.axis import Choices, Value
 from simulator.study.code_version import CODE_SHA256
+from simulator.study.tree_options import TREE_FIELDS, tree_name
 from simulator.validation import nearest
 from simulator.weight_bits import WeightBitsRule, with_weight_bits
 
@@ -51,6 +52,8 @@ class Context:
         routes: by workload name, how often each route (its arms) occurs.
         policy, placement: where no axis says otherwise.
         bits: rules that hold at every point, before those of axes.
+        trees: other trees of the workloads, for the axes of `simulator.study.tree_options`; they
+            have routes too.
         iso_area_mm2: if given, the scratchpad of every point is the largest this area holds.
     """
 
@@ -61,6 +64,7 @@ class Context:
     placement: str
     bits: tuple[str, ...] = ()
     iso_area_mm2: float | None = None
+    trees: tuple[Workload, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -72,6 +76,7 @@ class Context:
         data = {
             "spec": self.spec.model_dump(mode="json"),
             "workloads": [workload_to_json(workload) for workload in self.workloads],
+            "trees": [workload_to_json(workload) for workload in self.trees],
             "routes": {
                 name: sorted([list(arms), count] for arms, count in counts.items())
                 for name, counts in self.routes.items()
@@ -102,6 +107,7 @@ class Context:
             placement=data["placement"],
             bits=tuple(data["bits"]),
             iso_area_mm2=data["iso_area_mm2"],
+            trees=tuple(workload_from_json(text, "context") for text in data["trees"]),
         )
 
     def scenario(self, choices: Choices) -> Scenario:
@@ -119,7 +125,7 @@ class Context:
             for field, value in choices.items()
             if field.startswith(BITS_PREFIX)
         )
-        name = str(choices.get("workload", self.workloads[0].name))
+        name = self._program(choices)
         workload, workload_digest = self._workload(name, rules)
         policy = replace(self.policy, policy=Policy(str(choices.get("policy", self.policy.policy))))
         placement = Placement(str(choices.get("placement", self.placement)))
@@ -129,6 +135,14 @@ class Context:
         parts += [policy.text if branches else "any", placement.value, CODE_SHA256]
         key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         return Scenario(workload, spec, policy, placement, self._routes(name)[0], key)
+
+    def _program(self, choices: Choices) -> str:
+        """The name of the workload, or of its tree with the options chosen."""
+        name = str(choices.get("workload", self.workloads[0].name))
+        options = {field: value for field, value in choices.items() if field in TREE_FIELDS}
+        if not options:
+            return name
+        return tree_name(next(each for each in self.workloads if each.name == name), options)
 
     def invalid_key(self, choices: Choices) -> str:
         """A key for choices that make no scenario."""
@@ -159,7 +173,7 @@ class Context:
         return found
 
     def _make_workload(self, name: str, rules: tuple[str, ...]) -> Any:
-        workload = next(each for each in self.workloads if each.name == name)
+        workload = next(each for each in (*self.workloads, *self.trees) if each.name == name)
         parsed = [WeightBitsRule.parse(rule) for rule in (*self.bits, *rules)]
         workload = with_weight_bits(workload, parsed)
         text = workload.program.model_dump_json()
@@ -182,7 +196,7 @@ def count_routes(routes: Sequence[Route]) -> dict[tuple[int, ...], int]:
 
 @lru_cache(maxsize=1024)
 def field_kind(field: str) -> str:
-    """What an axis varies: `run` (workload, policy, placement), `bits`, or a field of the `spec`.
+    """What an axis varies: `run` (workload, policy, placement), `bits`, `tree`, or the `spec`.
 
     Raises:
         UserError: nothing of that name can be varied.
@@ -191,12 +205,14 @@ def field_kind(field: str) -> str:
         return "run"
     if field.startswith(BITS_PREFIX):
         return "bits"
+    if field in TREE_FIELDS:
+        return "tree"
     known = [name for name in field_names() if "." in name]
     if field not in known:
         raise UserError(
             f"--vary {field}: nothing of that name can be varied"
-            f"{nearest(field, [*known, *RUN_OPTIONS])}; a dotted field of the spec, "
-            f"{', '.join(RUN_OPTIONS)} or bits.PATTERN can"
+            f"{nearest(field, [*known, *RUN_OPTIONS, *TREE_FIELDS])}; a dotted field of the spec, "
+            f"{', '.join((*RUN_OPTIONS, *TREE_FIELDS))} or bits.PATTERN can"
         )
     return "spec"
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from simulator.study.questions import phases, prefetch, waterfall
+from simulator.study.questions import phases, prefetch, residency, waterfall
 
 QUESTIONS = {
-    question.name: question for question in (prefetch.QUESTION, waterfall.QUESTION, phases.QUESTION)
+    question.name: question
+    for question in (
+        prefetch.QUESTION,
+        residency.QUESTION,
+        waterfall.QUESTION,
+        phases.QUESTION,
+    )
 }
