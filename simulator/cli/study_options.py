@@ -116,9 +116,7 @@ def context_for(args: argparse.Namespace, services: Services) -> tuple[Context, 
     for tree in trees:
         routes[tree.name] = count_routes(routes_for(args, tree, None)[0])
     choice = policy_choice(args)
-    context = Context(
-        spec, tuple(workloads), routes, choice, args.placement, bits, area_mm2, trees
-    )
+    context = Context(spec, tuple(workloads), routes, choice, args.placement, bits, area_mm2, trees)
     return context, origin
 
 
