@@ -7,21 +7,23 @@ never slower.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
+
 from simulator.cost.dram import DramModel, RateLatencyDram
 from simulator.errors import Contributor, InfeasiblePlanError
+from simulator.fast.bounds import Timing, lower_bound_ps
+from simulator.fast.path_work import PathWorks
 from simulator.fast.recurrence import replay
 from simulator.ir import Program
 from simulator.mapping.case import Case, Wants
 from simulator.mapping.groups import LayerGroup
 from simulator.mapping.placement import PinnedWeights, Placement, pin_weights
 from simulator.mapping.plan import (
-    BALANCES_CYCLES_PER_BYTE,
-    RESERVES,
-    Knobs,
     MappingProblem,
     Plan,
     block_bytes,
@@ -34,6 +36,9 @@ from simulator.spec import AcceleratorSpec
 from simulator.units import ceil_div
 
 Arms = tuple[int, ...]
+Signature = tuple[object, ...]
+BUDGETS_AT_ONCE = 4
+"""How many budgets are planned before the best of their plans is replayed, after the first."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class _Path:
 
 
 PathCost = Callable[[_Path], int]
+TimingOf = Callable[[tuple[Wants, ...]], Timing]
 
 
 @dataclass(frozen=True)
@@ -75,9 +81,17 @@ class CompiledProgram:
 
 @dataclass(frozen=True)
 class _Candidate:
+    """Of equal latency, the one of the larger budget and then of the earlier knobs is taken."""
+
     latency_ps: int
+    order: tuple[int, int]
     plan: Plan
     fetch: FetchRule
+
+    @property
+    def rank(self) -> tuple[int, tuple[int, int]]:
+        """What candidates are sorted by."""
+        return self.latency_ps, self.order
 
 
 def fetch_rules(policy: Policy, spec: AcceleratorSpec) -> tuple[FetchRule, ...]:
@@ -120,8 +134,9 @@ def compile_program(
     objectives = [_Objective(problem, routes) for routes in _sharing_a_plan(policy, weights)]
     search = _Search(problem, scheduler, dram, fetch_rules(policy, spec), objectives)
     room = spec.scratchpad.capacity_bytes - pinned.n_bytes - reserved_bytes
-    for budget in problem.budgets(room):
-        search.try_budget(budget)
+    budgets = problem.budgets(room)
+    for first in (0, *range(1, len(budgets), BUDGETS_AT_ONCE)):
+        search.try_budgets(budgets[first : first + BUDGETS_AT_ONCE if first else 1])
     plans: dict[Arms, Plan] = {}
     schedules: dict[Arms, Schedule] = {}
     fetches: dict[Arms, FetchRule] = {}
@@ -158,12 +173,27 @@ class _Objective:
         return ceil_div(total, sum(self.weights.values()))
 
     def hopeless(self, bound_ps: PathCost) -> bool:
-        """Whether a lower bound on the mean latency is no better than what is known."""
+        """Whether a lower bound on the mean latency is no better than what is known.
+
+        That holds for the plans of budgets yet to be tried, which come after in order.
+        """
         return self.best is not None and self.mean_ps(bound_ps) >= self.best.latency_ps
+
+    def bounds_ps(
+        self, works: PathWorks, plans: list[Plan], rules: Mapping[FetchRule, TimingOf]
+    ) -> NDArray[np.float64]:
+        """Lower bounds on the mean latency, shape (plans, rules)."""
+        total = np.zeros((len(plans), len(rules)))
+        for arms, path in self.paths.items():
+            work = works.of(plans, path.groups)
+            for column, timing in enumerate(rules.values()):
+                bound = lower_bound_ps(work, timing(path.wants))
+                total[:, column] += self.weights[arms] * bound[:, 0]
+        return total / sum(self.weights.values())
 
     def offer(self, candidate: _Candidate) -> None:
         """Keep the candidate if it is the fastest so far."""
-        if self.best is None or candidate.latency_ps < self.best.latency_ps:
+        if self.best is None or candidate.rank < self.best.rank:
             self.best = candidate
 
 
@@ -179,61 +209,49 @@ class _Search:
         objectives: list[_Objective],
     ) -> None:
         self.problem, self.scheduler, self.dram = problem, scheduler, dram
-        self.rules, self.objectives = rules, objectives
+        self.objectives = objectives
+        self.rules = {rule: partial(self._timing, rule) for rule in rules}
+        self.works = PathWorks(problem.spec)
         self.considered = self.replayed = 0
 
-    def try_budget(self, budget: int) -> None:
-        """Try every knob setting of one budget."""
-        seen: set[tuple[object, ...]] = set()
-        for reserve in RESERVES:
-            try:
-                residency = self.problem.residency(budget, reserve)
-            except InfeasiblePlanError:
-                continue
-            if all(o.hopeless(partial(self._traffic_bound_ps, residency)) for o in self.objectives):
-                continue
-            for balance in BALANCES_CYCLES_PER_BYTE:
-                plan = self.problem.plan(residency, Knobs(budget, balance, reserve))
-                if plan.key() not in seen:
-                    seen.add(plan.key())
-                    self.considered += 1
-                    self._try_plan(plan)
+    def try_budgets(self, budgets: list[int]) -> None:
+        """Try every plan of some budgets, the most promising ones first."""
+        plans = [plan for each in budgets for plan in self.problem.plans_at(each, self._worthwhile)]
+        if plans:
+            self._try_plans(plans)
 
-    def _try_plan(self, plan: Plan) -> None:
-        for fetch in self.rules:
-            known: dict[tuple[object, ...], int] = {}
-            for objective in self.objectives:
-                if objective.hopeless(partial(self._work_bound_ps, plan)):
-                    continue
-                latency = objective.mean_ps(partial(self._latency_ps, plan, fetch, known))
-                objective.offer(_Candidate(latency, plan, fetch))
-            self.replayed += bool(known)
+    def _worthwhile(self, residency: Residency) -> bool:
+        """Whether plans of a residency may be faster than what is known."""
+        bound_ps = partial(self._traffic_bound_ps, residency)
+        return not all(objective.hopeless(bound_ps) for objective in self.objectives)
+
+    def _try_plans(self, plans: list[Plan]) -> None:
+        """Replay plans in the order of their bounds."""
+        first = self.considered
+        self.considered += len(plans)
+        replayed: dict[tuple[int, FetchRule], dict[Signature, int]] = {}
+        for objective in self.objectives:
+            bounds = objective.bounds_ps(self.works, plans, self.rules)
+            for index in np.argsort(bounds, axis=None, kind="stable").tolist():
+                at, number = divmod(index, len(self.rules))
+                if objective.best is not None and bounds[at, number] > objective.best.latency_ps:
+                    break
+                fetch = list(self.rules)[number]
+                known = replayed.setdefault((at, fetch), {})
+                latency = objective.mean_ps(partial(self._latency_ps, plans[at], fetch, known))
+                objective.offer(_Candidate(latency, (first + at, number), plans[at], fetch))
+        self.replayed += len(replayed)
+
+    def _timing(self, rule: FetchRule, wants: tuple[Wants, ...]) -> Timing:
+        return Timing.of(self.problem.spec, self.dram, replace(rule, wants=wants))
 
     def _traffic_bound_ps(self, residency: Residency, path: _Path) -> int:
         """All bytes that any plan with this residency moves, at full rate."""
         n_bytes = self.problem.least_dram_bytes(residency, path.groups)
         return self.dram.least_occupancy_ps(n_bytes)
 
-    def _work_bound_ps(self, plan: Plan, path: _Path) -> int:
-        """Every transfer back to back; every layer at the speed of its slower unit."""
-        spec = self.problem.spec
-        groups = [plan.groups[group.name] for group in path.groups]
-        n_bytes = sum(group.tiling.least_dram_bytes for group in groups)
-        compute_ps = 0
-        for group in groups:
-            tiles = self.scheduler.tiled(group).tiles
-            compute_ps += max(
-                spec.pe_cycles_to_ps(sum(tile.pe_cycles for tile in tiles)),
-                spec.vector_cycles_to_ps(sum(tile.vector_cycles for tile in tiles)),
-            )
-        return max(self.dram.least_occupancy_ps(n_bytes), compute_ps)
-
     def _latency_ps(
-        self,
-        plan: Plan,
-        fetch: FetchRule,
-        known: dict[tuple[object, ...], int],
-        path: _Path,
+        self, plan: Plan, fetch: FetchRule, known: dict[Signature, int], path: _Path
     ) -> int:
         """Replay a path, unless one of the same shapes and tilings was: sibling leaves, say."""
         signature = _signature(plan, path)

@@ -12,13 +12,7 @@ from simulator.engine import EngineRun, simulate
 from simulator.errors import InfeasiblePlanError
 from simulator.fast.recurrence import replay
 from simulator.ir import Program, leaf_routes
-from simulator.mapping.plan import (
-    BALANCES_CYCLES_PER_BYTE,
-    RESERVES,
-    Knobs,
-    MappingProblem,
-    Plan,
-)
+from simulator.mapping.plan import MappingProblem, Plan
 from simulator.mapping.schedule import Schedule
 from simulator.mapping.scheduler import Scheduler
 from simulator.policy import Policy
@@ -83,15 +77,15 @@ def every_schedule(
     program: Program, spec: AcceleratorSpec, policy: Policy, arms: Arms = ()
 ) -> Iterator[tuple[Plan, Schedule]]:
     """The schedules of all candidate plans, the fastest and all others."""
-    problem = MappingProblem(program, spec)
     scheduler = Scheduler(spec, RateLatencyDram(spec))
-    for budget in problem.budgets(spec.scratchpad.capacity_bytes):
-        for reserve in RESERVES:
-            try:
-                residency = problem.residency(budget, reserve)
-            except InfeasiblePlanError:
-                continue
-            for balance in BALANCES_CYCLES_PER_BYTE:
-                plan = problem.plan(residency, Knobs(budget, balance, reserve))
-                for fetch in fetch_rules(policy, spec):
-                    yield plan, scheduler.build(plan, problem.path(arms), fetch)
+    path = MappingProblem(program, spec).path(arms)
+    for plan in every_plan(program, spec):
+        for fetch in fetch_rules(policy, spec):
+            yield plan, scheduler.build(plan, path, fetch)
+
+
+def every_plan(program: Program, spec: AcceleratorSpec) -> list[Plan]:
+    """All candidate plans, of the largest budget first."""
+    problem = MappingProblem(program, spec)
+    budgets = problem.budgets(spec.scratchpad.capacity_bytes)
+    return [plan for budget in budgets for plan in problem.plans_at(budget)]

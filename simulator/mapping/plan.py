@@ -8,9 +8,11 @@ capacity, so that a plan that fits a smaller scratchpad is a candidate for a lar
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 from simulator.cost.vector import lane_operations, operations
+from simulator.errors import InfeasiblePlanError
 from simulator.ir import MAC_OPS, Layer, Op, Program, Tensor, WeightBlock
 from simulator.mapping.groups import (
     GroupedStep,
@@ -110,9 +112,10 @@ class MappingProblem:
         self._input_names = frozenset(t.name for t in program.inputs)
         self.steps: tuple[GroupedStep, ...] = group_program(program, spec.toolchain.fuses_additions)
         self.liveness = analyse_liveness(self.steps, program.inputs)
-        self._shapes: dict[tuple[str, frozenset[str]], GroupShape] = {}
-        self._candidates: dict[GroupShape, Candidates] = {}
+        self._known: dict[tuple[str, frozenset[str]], tuple[GroupShape, Candidates]] = {}
+        self._candidates: dict[GroupShape, tuple[GroupShape, Candidates]] = {}
         self._best: dict[tuple[GroupShape, int, float], Tiling] = {}
+        self._group_work: dict[str, tuple[int, int, int]] = {}
 
     def budgets(self, capacity_bytes: int) -> list[int]:
         """Scratchpad budgets worth a plan up to a capacity, largest first.
@@ -162,7 +165,7 @@ class MappingProblem:
         """
         reserve = int(budget_bytes * reserve_fraction)
 
-        def tile_bytes_of(live: Liveness, in_dram: frozenset[str]) -> int:
+        def tile_bytes_of(live: Liveness, in_dram: Set[str]) -> int:
             candidates = self._candidates_of(live, in_dram)[1]
             return max(
                 min(reserve, candidates.largest_buffer_bytes), candidates.smallest_buffer_bytes
@@ -176,6 +179,22 @@ class MappingProblem:
             name: self._plan_group(live, residency, knobs) for name, live in self.liveness.items()
         }
         return Plan(knobs, residency, groups)
+
+    def plans_at(
+        self, budget_bytes: int, worthwhile: Callable[[Residency], bool] = lambda _: True
+    ) -> list[Plan]:
+        """All different plans of one budget, for the residencies that are worth a plan."""
+        found: dict[tuple[object, ...], Plan] = {}
+        for reserve in RESERVES:
+            try:
+                residency = self.residency(budget_bytes, reserve)
+            except InfeasiblePlanError:
+                continue
+            if worthwhile(residency):
+                for balance in BALANCES_CYCLES_PER_BYTE:
+                    plan = self.plan(residency, Knobs(budget_bytes, balance, reserve))
+                    found.setdefault(plan.key(), plan)
+        return list(found.values())
 
     def least_dram_bytes(self, residency: Residency, path: list[LayerGroup]) -> int:
         """A lower bound on the bytes any plan with this residency moves on a path."""
@@ -193,33 +212,33 @@ class MappingProblem:
         if tiling is None:
             tiling = candidates.best(room, knobs.cycles_per_byte, COMMAND_CYCLES)
             self._best[key] = tiling
-        layers = live.group.layers
-        return GroupPlan(
-            live=live,
-            shape=shape,
-            tiling=tiling,
-            resident_bytes=resident,
-            vector_cycles=self._vector_cycles(live.group),
-            vector_operations=sum(operations(layer) for layer in layers),
-            macs=sum(layer.macs for layer in layers),
-        )
+        return GroupPlan(live, shape, tiling, resident, *self._work_of(live.group))
 
-    def _candidates_of(
-        self, live: Liveness, in_dram: frozenset[str]
-    ) -> tuple[GroupShape, Candidates]:
-        key = (live.group.name, in_dram & live.tensor_names)
-        shape = self._shapes.get(key)
-        if shape is None:
-            shape = self._shapes[key] = self._shape(live, in_dram)
-        candidates = self._candidates.get(shape)
-        if candidates is None:
-            candidates = enumerate_candidates(
-                shape, shape.compute_side(self.spec), self.spec.toolchain
-            )
-            self._candidates[shape] = candidates
-        return shape, candidates
+    def _work_of(self, group: LayerGroup) -> tuple[int, int, int]:
+        """Vector cycles, vector operations and MACs."""
+        found = self._group_work.get(group.name)
+        if found is None:
+            layers = group.layers
+            vector_operations = sum(operations(layer) for layer in layers)
+            macs = sum(layer.macs for layer in layers)
+            found = (self._vector_cycles(group), vector_operations, macs)
+            self._group_work[group.name] = found
+        return found
 
-    def _shape(self, live: Liveness, in_dram: frozenset[str]) -> GroupShape:
+    def _candidates_of(self, live: Liveness, in_dram: Set[str]) -> tuple[GroupShape, Candidates]:
+        key = (live.group.name, live.tensor_names.intersection(in_dram))
+        found = self._known.get(key)
+        if found is None:
+            shape = self._shape(live, in_dram)
+            if shape not in self._candidates:
+                candidates = enumerate_candidates(
+                    shape, shape.compute_side(self.spec), self.spec.toolchain
+                )
+                self._candidates[shape] = (shape, candidates)
+            found = self._known[key] = self._candidates[shape]
+        return found
+
+    def _shape(self, live: Liveness, in_dram: Set[str]) -> GroupShape:
         group = live.group
 
         def streamed(tensors: tuple[Tensor, ...]) -> int:
@@ -259,7 +278,7 @@ class MappingProblem:
         useful = min(ceil_div(tensor.shape[1], rows) * rows, self.spec.block_buffer.input_channels)
         return max(self.spec.dram.burst_bytes // useful, 1)
 
-    def _stored_bytes(self, live: Liveness, in_dram: frozenset[str]) -> int:
+    def _stored_bytes(self, live: Liveness, in_dram: Set[str]) -> int:
         """Bytes of the ofmap that go to DRAM; a network's output may leave in wider words."""
         if live.ofmap is None or live.ofmap.name not in in_dram:
             return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 from simulator.errors import Contributor, InfeasiblePlanError
@@ -65,7 +65,7 @@ def choose_residency(
     inputs: tuple[Tensor, ...],
     budget_bytes: int,
     spec: AcceleratorSpec,
-    tile_bytes_of: Callable[[Liveness, frozenset[str]], int],
+    tile_bytes_of: Callable[[Liveness, Set[str]], int],
 ) -> Residency:
     """Keep everything on chip that fits beside the tiles; move the cheapest to DRAM otherwise.
 
@@ -90,7 +90,7 @@ def choose_residency(
             while True:
                 residents = _residents(live, in_dram)
                 used = sum(tensor_bytes(t, spec) for t in residents)
-                tiles = tile_bytes_of(live, frozenset(in_dram))
+                tiles = tile_bytes_of(live, in_dram)
                 if used + tiles <= budget_bytes:
                     break
                 if not residents:
@@ -116,7 +116,7 @@ def resident_demand_bytes(live: Liveness, in_dram: frozenset[str], spec: Acceler
     return sum(tensor_bytes(t, spec) for t in _residents(live, in_dram))
 
 
-def _residents(live: Liveness, in_dram: set[str] | frozenset[str]) -> list[Tensor]:
+def _residents(live: Liveness, in_dram: Set[str]) -> list[Tensor]:
     """Distinct tensors that take scratchpad space while the group runs."""
     tensors = {t.name: t for t in (*live.through, *live.inputs)}
     if live.ofmap is not None:

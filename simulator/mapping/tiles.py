@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from simulator.cost.compute import (
     ComputeSide,
@@ -159,10 +159,34 @@ def _loop_nest(plan: GroupPlan) -> tuple[Iterator[_LoopIndex], tuple[int, int, i
     return nest, (len(ks), len(ps), len(cs))
 
 
+class _TileCosts:
+    """Cycles and scratchpad bytes of a group's tiles; equal tiles are costed once."""
+
+    def __init__(self, plan: GroupPlan, spec: AcceleratorSpec) -> None:
+        self._dims = plan.shape.dims
+        self._compute = plan.shape.compute_side(spec)
+        self._known: dict[tuple[int, int, int, bool, bool], tuple[int, int, int]] = {}
+
+    def of(self, sizes: tuple[int, int, int], first_c: bool, last_c: bool) -> tuple[int, int, int]:
+        """Cycles, bytes read and bytes written of a tile of these lengths along k, p and c."""
+        key = (*sizes, first_c, last_c)
+        found = self._known.get(key)
+        if found is None:
+            (dk, dp, dc), d = sizes, self._dims
+            groups = max(dk * d.groups // d.k, 1)
+            shape = TileShape(
+                k=dk, c=max(dc // d.groups, 1), m=d.n * dp * d.q, r=d.r, s=d.s, groups=groups
+            )
+            psums = PartialSums(reads=int(not first_c), writes=int(not last_c), outputs=int(last_c))
+            found = self._known[key] = _tile_cost(self._compute, shape, psums)
+        return found
+
+
 def _tile_mac_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
     shape, tiling, d = plan.shape, plan.tiling, plan.shape.dims
     nest, (n_k, n_p, n_c) = _loop_nest(plan)
-    compute = shape.compute_side(spec)
+    blocks = (n_k, n_p, n_c)
+    costs = _TileCosts(plan, spec)
     k_outer = tiling.order is LoopOrder.K_OUTER
     weights = _Splitter(shape.weight_bytes, d.k * d.c)
     weight_pieces: dict[tuple[int, int], tuple[int, int]] = {}
@@ -170,19 +194,14 @@ def _tile_mac_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
     operands = _Splitter(shape.operand_bytes, d.k * d.p)
     vector = _Splitter(plan.vector_cycles, d.k * d.p)
     acc_bytes = bits_to_bytes(1, spec.precision.accumulator_bits)
+    keeps = spec.toolchain.keeps_streamed_weights
+    ifmap_tile_bytes = lru_cache(maxsize=None)(partial(_ifmap_tile_bytes, plan))
     tiles: list[Tile] = []
     reads = writes = 0
     for index in nest:
         (ki, _, dk), (pi, p0, dp), (ci, _, dc) = index.k, index.p, index.c
         last_c = ci == n_c - 1
-        groups = max(dk * d.groups // d.k, 1)
-        cycles, tile_reads, tile_writes = _tile_cost(
-            compute,
-            TileShape(
-                k=dk, c=max(dc // d.groups, 1), m=d.n * dp * d.q, r=d.r, s=d.s, groups=groups
-            ),
-            PartialSums(reads=int(ci > 0), writes=int(not last_c), outputs=int(last_c)),
-        )
+        cycles, tile_reads, tile_writes = costs.of((dk, dp, dc), ci == 0, last_c)
         tile = Tile(cycles, vector.take(dk * dp) if last_c else 0)
         reads, writes = reads + tile_reads, writes + tile_writes
 
@@ -190,17 +209,14 @@ def _tile_mac_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
         if piece not in weight_pieces:
             weight_pieces[piece] = (weights.dealt, weights.take(dk * dc))
         if shape.weight_bytes:
-            held: int | None = 0
-            if spec.toolchain.keeps_streamed_weights:
-                held = _weight_hold(k_outer, (ki, pi, ci), (n_k, n_p, n_c))
+            held = _weight_hold(k_outer, (ki, pi, ci), blocks) if keeps else 0
             if held is not None:
                 offset, n_bytes = weight_pieces[piece]
                 tile.needs(TransferKind.WEIGHT, n_bytes, held, offset)
         if shape.ifmap_bytes:
-            held = _ifmap_hold(k_outer, (ki, pi, ci), (n_k, n_p, n_c))
+            held = _ifmap_hold(k_outer, (ki, pi, ci), blocks)
             if held is not None:
-                n_bytes = _ifmap_tile_bytes(plan, p0, dp, dc)
-                tile.needs(TransferKind.IFMAP, n_bytes, held)
+                tile.needs(TransferKind.IFMAP, ifmap_tile_bytes(p0, dp, dc), held)
         if shape.operand_bytes and ci == 0:
             tile.needs(TransferKind.IFMAP, operands.take(dk * dp), n_c - 1)
         if shape.ofmap_bytes and last_c:

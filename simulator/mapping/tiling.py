@@ -9,9 +9,11 @@ windows share stay in the vector unit, so every input byte is read once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property, lru_cache
+from operator import neg
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +68,14 @@ class GroupShape:
         """The accelerator's array at the group's widths."""
         return ComputeSide.of(spec, self.weight_bits, self.input_bits, self.output_bits)
 
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(getattr(self, each.name) for each in fields(self)))
+
+    def __hash__(self) -> int:
+        """Computed once: shapes are looked up all the time while plans are made."""
+        return self._hash
+
 
 @dataclass(frozen=True)
 class Tiling:
@@ -90,15 +100,21 @@ class Tiling:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Every blocking of one group shape, as parallel arrays."""
+    """Every blocking of one group shape, as parallel arrays.
 
-    tilings: tuple[Tiling, ...]
+    `blocks` holds, per candidate, whether p is the outer loop, the tile sizes k, p and c, and the
+    pieces of a vector layer.
+    """
+
+    blocks: NDArray[np.int64]
+    least_bytes: NDArray[np.int64]
     buffer_bytes: NDArray[np.int64]
     dram_bytes: NDArray[np.int64]
     cycles: NDArray[np.int64]
     tiles: NDArray[np.int64]
     transfers: NDArray[np.int64]
     overlaps_transfers: bool
+    _worth: dict[tuple[float, float], tuple[list[int], list[int]]] = field(default_factory=dict)
 
     @cached_property
     def smallest_buffer_bytes(self) -> int:
@@ -113,7 +129,14 @@ class Candidates:
     @cached_property
     def least_dram_bytes(self) -> int:
         """The least traffic of any blocking."""
-        return min(tiling.least_dram_bytes for tiling in self.tilings)
+        return int(self.least_bytes.min())
+
+    def tiling(self, index: int) -> Tiling:
+        """One of the candidates."""
+        p_outer, k, p, c, pieces = self.blocks[index].tolist()
+        order = LoopOrder.P_OUTER if p_outer else LoopOrder.K_OUTER
+        least, size = int(self.least_bytes[index]), int(self.buffer_bytes[index])
+        return Tiling(order, k, p, c, size, least, pieces)
 
     def best(self, room_bytes: int, cycles_per_byte: float, command_cycles: float) -> Tiling:
         """The cheapest blocking whose buffers fit the room.
@@ -128,14 +151,28 @@ class Candidates:
             cycles_per_byte: PE cycles that pass while one DRAM byte moves.
             command_cycles: PE cycles charged per DMA command.
         """
+        key = (cycles_per_byte, command_cycles)
+        worth = self._worth.get(key)
+        if worth is None:
+            worth = self._worth[key] = self._worth_taking(cycles_per_byte, command_cycles)
+        sizes, indices = worth
+        # Sizes fall along the list; the first that fits is the cheapest.
+        return self.tiling(indices[bisect_left(sizes, -room_bytes, key=neg)])
+
+    def _worth_taking(
+        self, cycles_per_byte: float, command_cycles: float
+    ) -> tuple[list[int], list[int]]:
+        """Buffer bytes and indices of blockings, cheapest first, each smaller than all before."""
         transfer = self.dram_bytes * cycles_per_byte
         exposed = np.minimum(self.cycles, transfer)
         if self.overlaps_transfers:
             exposed = exposed / np.maximum(self.transfers, 1)
         cost = np.maximum(self.cycles, transfer) + exposed + self.transfers * command_cycles
-        cost = np.where(self.buffer_bytes <= room_bytes, cost, np.inf)
         order = np.lexsort((self.tiles, self.dram_bytes, cost))
-        return self.tilings[int(order[0])]
+        sizes = self.buffer_bytes[order]
+        smaller = np.ones(len(order), dtype=np.bool_)
+        smaller[1:] = sizes[1:] < np.minimum.accumulate(sizes)[:-1]
+        return sizes[smaller].tolist(), order[smaller].tolist()
 
 
 @lru_cache(maxsize=8192)
@@ -235,13 +272,9 @@ def _mac_candidates(shape: GroupShape, compute: ComputeSide, rules: Toolchain) -
         + shape.operand_bytes
         + shape.ofmap_bytes
     )
-    orders = (LoopOrder.K_OUTER, LoopOrder.P_OUTER)
-    tilings = tuple(
-        Tiling(orders[row[0]], int(row[1]), int(row[2]), int(row[3]), int(size), int(low))
-        for row, size, low in zip(grid, buffers, least, strict=True)
-    )
+    blocks = np.pad(grid, ((0, 0), (0, 1)), constant_values=1)
     return Candidates(
-        tilings, buffers, dram_bytes, cycles, tiles, transfers, rules.overlaps_transfers
+        blocks, least, buffers, dram_bytes, cycles, tiles, transfers, rules.overlaps_transfers
     )
 
 
@@ -311,14 +344,10 @@ def _block_candidates(
         pixel_steps=blocking.pixel_steps(p),
     )
     traffic = scratchpad_traffic(compute, blocked, PartialSums(reads=0, writes=0, outputs=1))
-    orders = (LoopOrder.K_OUTER, LoopOrder.P_OUTER)
-    tilings = tuple(
-        Tiling(orders[row[0]], int(row[1]), int(row[2]), d.c, int(size), int(low))
-        for row, size, low in zip(grid, buffers, least, strict=True)
-    )
     cycles = tiles * tile_cycles(compute, blocked, traffic)
+    blocks = np.stack([direct, k, p, np.full_like(k, d.c), np.ones_like(k)], axis=1)
     return Candidates(
-        tilings, buffers, dram_bytes, cycles, tiles, transfers, rules.overlaps_transfers
+        blocks, least, buffers, dram_bytes, cycles, tiles, transfers, rules.overlaps_transfers
     )
 
 
@@ -342,12 +371,10 @@ def _vector_candidates(shape: GroupShape, rules: Toolchain, staged: bool) -> Can
     for n_bytes in streams:
         if staged:
             buffers = buffers + ceil_div(n_bytes, pieces) * np.where(pieces > 1, 2, 1)
-    tilings = tuple(
-        Tiling(LoopOrder.P_OUTER, d.k, d.p, d.c, int(size), sum(streams), pieces=int(n))
-        for n, size in zip(pieces, buffers, strict=True)
-    )
+    sizes = [np.full_like(pieces, size) for size in (1, d.k, d.p, d.c)]
     return Candidates(
-        tilings=tilings,
+        blocks=np.stack([*sizes, pieces], axis=1),
+        least_bytes=np.full_like(pieces, sum(streams)),
         buffer_bytes=buffers,
         dram_bytes=np.full_like(pieces, sum(streams)),
         cycles=np.full_like(pieces, shape.vector_cycles),

@@ -1,0 +1,111 @@
+"""What a path amounts to, group by group, under several plans: the input of bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.mapping.groups import LayerGroup
+from simulator.mapping.plan import GroupPlan, Plan
+from simulator.mapping.work import GroupWork, group_work
+from simulator.spec import AcceleratorSpec
+
+Whole = NDArray[np.int64]
+_Key = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class PathWork:
+    """Totals of a path's groups under several plans; arrays are of shape (groups, plans).
+
+    Attributes:
+        decisions: shape (groups,): the group ends a router.
+        compute_ps: of the slower unit.
+        load_bytes, store_bytes, loads, stores: least ones.
+        lingering_bytes: of store_bytes, what may be on its way when the group is done.
+        single: 1 where the group is one tile, which need not wait for the stores before it.
+        room_bytes: of the budget, beside what the group itself keeps, and in a block buffer.
+        ifmap_bytes: of load_bytes, activations.
+        first_weight_bytes, first_ifmap_bytes: what the group's first tile waits for.
+        reloads: 1 where the activations include what the group before stored, else 0.
+    """
+
+    decisions: NDArray[np.bool_]
+    compute_ps: Whole
+    load_bytes: Whole
+    store_bytes: Whole
+    loads: Whole
+    stores: Whole
+    lingering_bytes: Whole
+    single: Whole
+    room_bytes: Whole
+    ifmap_bytes: Whole
+    first_weight_bytes: Whole
+    first_ifmap_bytes: Whole
+    reloads: Whole
+
+
+class PathWorks:
+    """Totals of paths on one accelerator; remembers those of equal groups."""
+
+    def __init__(self, spec: AcceleratorSpec) -> None:
+        self._spec = spec
+        self._work: dict[_Key, tuple[GroupWork, int]] = {}
+
+    def of(self, plans: Sequence[Plan], path: Sequence[LayerGroup]) -> PathWork:
+        """Totals of a path's groups under the plans."""
+        rows = [[self._row(plan, path, g) for g in range(len(path))] for plan in plans]
+        columns = np.array(rows, dtype=np.int64).transpose(2, 1, 0)
+        return PathWork(np.array([group.is_decision for group in path]), *columns)
+
+    def _row(self, plan: Plan, path: Sequence[LayerGroup], g: int) -> tuple[int, ...]:
+        """The columns of PathWork behind the decisions, in its order."""
+        group = plan.groups[path[g].name]
+        work, compute_ps = self._totals(group)
+        return (
+            compute_ps,
+            work.load_bytes,
+            work.ofmap_bytes,
+            work.least_loads,
+            work.least_stores,
+            work.lingering_bytes,
+            int(work.tiles == 1),
+            plan.knobs.budget_bytes
+            - group.resident_bytes
+            - work.buffer_bytes
+            + self._direct_ahead_bytes(plan, path[g : g + 2]),
+            work.ifmap_bytes,
+            work.first_weight_bytes,
+            work.first_ifmap_bytes,
+            int(g > 0 and self._reloads(plan, path[g - 1], group)),
+        )
+
+    def _totals(self, group: GroupPlan) -> tuple[GroupWork, int]:
+        key = (group.shape, group.tiling)
+        found = self._work.get(key)
+        if found is None:
+            spec = self._spec
+            compute = group.shape.compute_side(spec)
+            work = group_work(group.shape, group.tiling, compute, spec.toolchain)
+            pe_ps = sum(spec.pe_cycles_to_ps(cycles) * count for cycles, count in work.pe_tiles)
+            vector_ps = spec.vector_cycles_to_ps(work.vector_cycles)
+            found = work, max(pe_ps, vector_ps) + spec.layer_setup_ps
+            self._work[key] = found
+        return found
+
+    def _direct_ahead_bytes(self, plan: Plan, ahead: Sequence[LayerGroup]) -> int:
+        """What the next two tiles may have asked for past the scratchpad: one tile ahead."""
+        works = [self._totals(plan.groups[group.name])[0] for group in ahead]
+        second = works[0] if works[0].tiles > 1 else works[-1]
+        return works[0].direct_bytes + second.direct_bytes
+
+    def _reloads(self, plan: Plan, before: LayerGroup, group: GroupPlan) -> bool:
+        """Whether the group's activations wait for the last store of the group before."""
+        name = before.ofmap.name
+        if name not in plan.residency.in_dram or all(t.name != name for t in group.live.inputs):
+            return False
+        work, _ = self._totals(plan.groups[before.name])
+        return 0 < work.stores == work.least_stores

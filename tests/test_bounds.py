@@ -1,0 +1,100 @@
+"""Bounds against what they bound: replays of every candidate plan, and tiles counted one by one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.compile import fetch_rules
+from simulator.cost.dram import RateLatencyDram
+from simulator.fast.bounds import Timing, lower_bound_ps
+from simulator.fast.path_work import PathWorks
+from simulator.fast.recurrence import replay
+from simulator.ir import Program, leaf_routes
+from simulator.mapping.case import Wants
+from simulator.mapping.plan import MappingProblem
+from simulator.mapping.scheduler import Scheduler
+from simulator.mapping.tiles import TransferKind, tile_group
+from simulator.mapping.work import group_work
+from simulator.policy import Policy
+from simulator.spec import AcceleratorSpec
+from simulator.spec_file import load_spec
+from tests.simulate import every_plan, roomy, with_part
+from tests.strategies import devices, straight_programs, tree_programs
+
+ETHOS = load_spec(Path(__file__).parent.parent / "accelerator_specs/ethos_u65_256.yaml")
+"""Reads its inputs by the block, past the scratchpad."""
+DEVICES = st.one_of(
+    devices(),
+    st.sampled_from([with_part(ETHOS, "scratchpad", capacity_kib=kib) for kib in (16, 64, 384)]),
+)
+
+
+@settings(max_examples=25)
+@given(straight_programs(), DEVICES)
+def test_totals_of_a_group_are_those_of_its_tiles(program: Program, spec: AcceleratorSpec) -> None:
+    spec = roomy(program, spec)
+    for plan in every_plan(program, spec)[::7]:
+        for group in plan.groups.values():
+            tiled = tile_group(group, spec)
+            compute = group.shape.compute_side(spec)
+            work = group_work(group.shape, group.tiling, compute, spec.toolchain)
+            assert work.tiles == len(tiled.tiles)
+            cycles = Counter[int]()
+            for of_tile, count in work.pe_tiles:
+                cycles[of_tile] += count
+            assert +cycles == Counter(t.pe_cycles for t in tiled.tiles if work.pe_tiles)
+            assert work.vector_cycles == sum(t.vector_cycles for t in tiled.tiles)
+            loads = [load for tile in tiled.tiles for load in tile.loads]
+            moved = Counter[TransferKind]()
+            for load in loads:
+                moved[load.kind] += load.n_bytes
+            assert work.weight_bytes == moved[TransferKind.WEIGHT]
+            assert work.ifmap_bytes == moved[TransferKind.IFMAP]
+            assert work.least_loads <= len(loads) <= work.loads
+            stores = [tile.store_bytes for tile in tiled.tiles if tile.store_bytes]
+            assert work.ofmap_bytes == sum(stores)
+            assert work.least_stores <= len(stores) <= work.stores
+            assert sum(stores[-2:]) <= work.lingering_bytes
+            assert work.buffer_bytes <= tiled.psum_bytes + tiled.ofmap_buffer_bytes
+            direct = [sum(b.n_bytes for b in t.loads if b.direct) for t in tiled.tiles]
+            assert max(direct) <= work.direct_bytes
+            first = sum(load.n_bytes for load in tiled.tiles[0].loads)
+            assert work.first_weight_bytes + work.first_ifmap_bytes <= first
+
+
+@settings(max_examples=25)
+@given(straight_programs(), DEVICES)
+def test_no_replay_of_a_straight_program_beats_its_bound(
+    program: Program, spec: AcceleratorSpec
+) -> None:
+    check_lower_bounds(program, roomy(program, spec), ())
+
+
+@settings(max_examples=12)
+@given(tree_programs(deepest=2), DEVICES, st.data())
+def test_no_replay_of_a_tree_beats_its_bound(
+    program: Program, spec: AcceleratorSpec, data: st.DataObject
+) -> None:
+    arms = data.draw(st.sampled_from(leaf_routes(program)))
+    check_lower_bounds(program, roomy(program, spec), arms)
+
+
+def check_lower_bounds(program: Program, spec: AcceleratorSpec, arms: tuple[int, ...]) -> None:
+    plans = every_plan(program, spec)[::5]
+    path = MappingProblem(program, spec).path(arms)
+    dram = RateLatencyDram(spec)
+    scheduler = Scheduler(spec, dram)
+    work = PathWorks(spec).of(plans, path)
+    rules = {rule for policy in Policy for rule in fetch_rules(policy, spec)}
+    if arms:
+        guesses = (Wants((0, 1)),) * len(arms)
+        rules |= {replace(fetch_rules(Policy.MOST_PROBABLE, spec)[0], wants=guesses)}
+    for rule in rules:
+        bounds = lower_bound_ps(work, Timing.of(spec, dram, rule))[:, 0]
+        for plan, bound in zip(plans, bounds, strict=True):
+            assert bound <= replay(scheduler.build(plan, path, rule)).latency_ps
