@@ -115,7 +115,7 @@ def compile_program(
     spec: AcceleratorSpec,
     policy: Policy,
     weights: dict[Arms, int],
-    placement: Placement = Placement.STREAM,
+    placement: Placement | PinnedWeights = Placement.STREAM,
     reserved_bytes: int = 0,
 ) -> CompiledProgram:
     """Find the plan with the least mean latency over the given routes.

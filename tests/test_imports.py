@@ -39,6 +39,7 @@ SIMULATOR_ORDER = (
     {"runtime"},
     {"serving"},
     {"study", "validate"},
+    {"placement"},
     {"cli"},
     {"__main__"},
 )

@@ -35,12 +35,18 @@ class PinnedWeights:
     n_bytes: int = 0
 
 
-def pin_weights(program: Program, spec: AcceleratorSpec, placement: Placement) -> PinnedWeights:
+def pin_weights(
+    program: Program, spec: AcceleratorSpec, placement: Placement | PinnedWeights
+) -> PinnedWeights:
     """The weights a placement keeps on chip; blocks that layers share are kept once.
+
+    A choice made elsewhere (`simulator.placement`) is taken as it is.
 
     Raises:
         InfeasiblePlanError: keep_all, and the tree does not fit the scratchpad.
     """
+    if isinstance(placement, PinnedWeights):
+        return placement
     groups = [
         g for g in all_groups(group_program(program, spec.toolchain.fuses_additions)) if g.weights
     ]
