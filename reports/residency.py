@@ -11,11 +11,12 @@ from matplotlib.axes import Axes
 
 from reports import palette, wording
 from reports.files import write_whole
+from reports.residency_caption import caption_of
+from reports.residency_pareto import draw_pareto
 from reports.sheet import CHARACTER_WIDTH_IN, HEADER_IN, LABEL_PT, MARGIN_IN, Sheet, png_bytes
 from simulator.runtime.comparison import StreamComparison
 from simulator.runtime.residency import ResidencyPolicy
 from simulator.runtime.stream_result import StreamResult
-from simulator.runtime.streams import StreamKind
 
 ROW_IN = 0.34
 BARS_IN = 2.1
@@ -37,6 +38,8 @@ def write_stream_figures(comparison: StreamComparison, folder: Path) -> list[Pat
         UserError: the folder does not exist or cannot be written.
     """
     files = {"residency.png": png_bytes(partial(draw_residency, comparison))}
+    if comparison.margins:
+        files["routing.png"] = png_bytes(partial(draw_pareto, comparison))
     for name, data in files.items():
         write_whole(folder / name, data)
     return [folder / name for name in files]
@@ -57,7 +60,7 @@ class _Panel:
 def draw_residency(comparison: StreamComparison) -> Sheet:
     """Hit rate, latency and energy by way of keeping weights."""
     results = comparison.results
-    names = [result.residency.policy.value.replace("_", " ") for result in results]
+    names = [_name(result) for result in results]
     left_in = MARGIN_IN + 0.1 + CHARACTER_WIDTH_IN * max(len(name) for name in names)
     pitch_in = BARS_IN + VALUES_IN + 0.3
     top_in, height_in = HEADER_IN + 0.3, ROW_IN * len(results)
@@ -75,25 +78,6 @@ def draw_residency(comparison: StreamComparison) -> Sheet:
         axes.set_yticks(range(len(names)), names if index == 0 else [])
         sheet.text(panel_in, top_in - 0.1, panel.title, weight="bold", va="baseline")
     return sheet
-
-
-def caption_of(comparison: StreamComparison) -> str:
-    """Which stream, which region, which machine."""
-    stream = comparison.stream
-    order = {
-        StreamKind.DATA_SET: "inputs in the data set's order",
-        StreamKind.SHUFFLED: "inputs shuffled",
-        StreamKind.CLASS_BURSTS: f"bursts of {stream.burst} inputs of a class",
-        StreamKind.MARKOV: f"a leaf kept with probability {stream.persistence:g}",
-        StreamKind.INDEPENDENT: "independent inputs",
-    }[stream.kind]
-    kept = comparison.results[-1].residency
-    region = wording.three_digits(kept.region_bytes / 2**10)
-    scope = "" if kept.scope == "all" else ", weights behind branches alone"
-    return (
-        f"{comparison.workload.name}, {stream.count:,} inferences, {order}; region of {region} "
-        f"KiB, by {kept.granularity.replace('_', ' ')}{scope}\n{wording.hardware(comparison.spec)}"
-    )
 
 
 def _panels(comparison: StreamComparison) -> list[_Panel]:
@@ -126,6 +110,11 @@ def _panels(comparison: StreamComparison) -> list[_Panel]:
             lambda value: f"{value:.3f} {energy.unit}",
         ),
     ]
+
+
+def _name(result: StreamResult) -> str:
+    standin = " + stand-in" if result.residency.standin else ""
+    return result.residency.policy.value.replace("_", " ") + standin
 
 
 def _half_width(result: StreamResult) -> float:

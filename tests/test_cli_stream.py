@@ -84,3 +84,45 @@ def test_what_is_refused(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_routing_by_residency_and_stand_ins(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    standin = ("--standin", "--standin-outcomes", f"{DIGITS}/outcomes_4bit.json")
+    words = ["--residency", "lfu", "--region", "8KiB", "--granularity", "bit_slice", *standin]
+    assert main(["stream", *SMALL, "--workload", DIGITS, *words, "--margins", "0,0.4"]) == 0
+    text = capsys.readouterr().out
+    assert "High bits on chip stand in for the rest" in text
+    assert "Residency-aware routing" in text
+    found = run(capsys, *words, "--margins", "0,0.4", "--out", str(tmp_path))
+    plain, fewer = found["residency"]
+    assert (plain["standin_fraction"], plain["accuracy_fraction"]) == (0, pytest.approx(340 / 359))
+    assert fewer["standin_fraction"] > 0
+    assert fewer["weight_read_bytes"] < plain["weight_read_bytes"]
+    margins = [(each["standin"], each["margin"]) for each in found["margins"]]
+    assert margins == [(False, 0), (False, 0.4), (True, 0), (True, 0.4)]
+    assert found["margins"][0]["weight_read_bytes"] == plain["weight_read_bytes"]
+    assert (tmp_path / "routing.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--margins", "0.1"], "--margins: needs --outcomes too"),
+        (["--standin"], "only bit_slice keeps weights in fewer bits"),
+        (["--granularity", "bit_slice", "--bit-slices", "9"], "bit_slices 9: must be from 2 to 8"),
+    ],
+)
+def test_what_routing_needs(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    routes = ["--routes", f"{DIGITS}/routes.json", "--region", "8KiB"]
+    assert main(["stream", *SMALL, "--workload", DIGITS, *routes, *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("margins", ["lots", "0,2"])
+def test_margins_that_are_none(margins: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stream", *SMALL, "--workload", DIGITS, "--margins", margins]) == 2
+    assert "expected numbers from 0 to 1" in capsys.readouterr().err

@@ -32,7 +32,7 @@ def stream_of(kind: StreamKind, count: int, seed: int = 0, persistence: float = 
 
 def result(policy: ResidencyPolicy, stream: Stream) -> StreamResult:
     residency = Residency(policy, Granularity.BYTE, REGION)
-    return run_stream(device_for(flat_tree(), SPEC, Policy.ON_DEMAND, residency, stream), stream)
+    return run_stream(device_for(Device(flat_tree(), SPEC), residency, stream), stream)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -102,10 +102,11 @@ def test_the_oracle_fetches_across_branches_and_is_no_slower() -> None:
 
 def test_the_bound_holds_for_every_policy_and_scope() -> None:
     stream = stream_of(StreamKind.MARKOV, 200, persistence=0.5)
+    base = Device(flat_tree(), SPEC, residency=Residency(region_bytes=REGION))
     for scope in Scope:
         for policy in ResidencyPolicy:
             residency = Residency(policy, region_bytes=REGION, scope=scope)
-            dev = device_for(flat_tree(), SPEC, Policy.ON_DEMAND, residency, stream)
+            dev = device_for(base, residency, stream)
             assert run_stream(dev, stream).hit_fraction <= highest_hit_fraction(dev, stream)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from simulator.cli.resolve import resolve_spec, resolve_workload
 from simulator.cli.services import Services
 from simulator.cli.stream_options import (
     add_stream_options,
-    chosen_outcomes,
+    chosen_answers,
+    chosen_margins,
     chosen_policies,
     chosen_population,
     chosen_stream,
@@ -29,9 +31,12 @@ from simulator.runtime.device import Device
 from simulator.runtime.granularity import Granularity
 from simulator.runtime.locality import measure_locality
 from simulator.runtime.region_size import TriedSize, largest_harmless_region
-from simulator.runtime.residency import Residency, ResidencyPolicy, Scope
+from simulator.runtime.residency import ONLINE, Residency, ResidencyPolicy, Scope
+from simulator.runtime.routed_stream import Answers, run_routed
 from simulator.runtime.run_stream import device_for, highest_hit_fraction, run_stream
 from simulator.runtime.stream_file import stream_to_json, summarise_stream, windows_to_csv
+from simulator.runtime.stream_result import StreamResult
+from simulator.runtime.streams import Stream
 from simulator.spec import AcceleratorSpec
 
 
@@ -80,31 +85,56 @@ def _compare(
     args: argparse.Namespace, workload: Workload, spec: AcceleratorSpec, services: Services
 ) -> StreamComparison:
     policy, policies = Policy(args.policy), chosen_policies(args.residency)
+    margins = chosen_margins(args.margins)
+    answers = chosen_answers(args, workload, services)
     size, tried = _region(args.region, workload, spec, policy)
     base = Residency(
-        granularity=Granularity(args.granularity), region_bytes=size, scope=Scope(args.scope)
+        granularity=Granularity(args.granularity),
+        region_bytes=size,
+        bit_slices=args.bit_slices,
+        scope=Scope(args.scope),
     )
-    idle = Device(workload, spec, policy, base)
-    outcomes = chosen_outcomes(args, workload, services)
-    population = chosen_population(args, workload, idle.itinerary, outcomes, services)
-    stream = chosen_stream(args, population)
-    node_bytes = tuple(cut.n_bytes for cut in idle.cuts)
-    results = []
-    for name in policies:
-        kept = Residency() if name is ResidencyPolicy.NONE else replace(base, policy=name)
-        results.append(run_stream(device_for(workload, spec, policy, kept, stream), stream))
+    device = Device(workload, spec, policy, base)
+    stream = chosen_stream(args, chosen_population(args, workload, device.itinerary, services))
+    results, routed = [], []
+    for kept in _ways(policies, base, args.standin):
+        mine = device_for(device, kept, stream)
+        results.append(_run(mine, stream, answers))
+        if answers is not None and kept.policy in ONLINE:
+            routed += [run_routed(mine, stream, answers, margin) for margin in margins]
+    node_bytes = tuple(cut.n_bytes for cut in device.cuts)
     return StreamComparison(
         workload=workload,
         spec=spec,
         policy=policy,
         stream=stream,
-        itinerary=idle.itinerary,
+        itinerary=device.itinerary,
         node_bytes=node_bytes,
-        locality=measure_locality(stream, idle.itinerary, node_bytes),
+        locality=measure_locality(stream, device.itinerary, node_bytes),
         tried_sizes=tried,
         results=tuple(results),
-        most_hit_fraction=highest_hit_fraction(idle, stream),
+        most_hit_fraction=highest_hit_fraction(device, stream),
+        margins=tuple(routed),
     )
+
+
+def _ways(
+    policies: Sequence[ResidencyPolicy], base: Residency, standin: bool
+) -> Iterator[Residency]:
+    """Every policy, without a region if it keeps nothing; online ones with stand-ins as well."""
+    for policy in policies:
+        if policy is ResidencyPolicy.NONE:
+            yield Residency()
+            continue
+        yield replace(base, policy=policy)
+        if standin and policy in ONLINE:
+            yield replace(base, policy=policy, standin=True)
+
+
+def _run(device: Device, stream: Stream, answers: Answers | None) -> StreamResult:
+    if answers is None:
+        return run_stream(device, stream)
+    return run_routed(device, stream, answers)
 
 
 def _region(

@@ -17,6 +17,7 @@ from simulator.routes import check_routes
 from simulator.runtime.granularity import Granularity
 from simulator.runtime.itinerary import Itinerary
 from simulator.runtime.residency import ResidencyPolicy, Scope
+from simulator.runtime.routed_stream import Answers
 from simulator.runtime.streams import (
     Population,
     Stream,
@@ -81,6 +82,30 @@ def add_stream_options(parser: argparse.ArgumentParser) -> None:
         default=16,
         metavar="N",
         help="of class bursts: inputs of one class in a row (default 16)",
+    )
+    parser.add_argument(
+        "--bit-slices",
+        type=int,
+        default=2,
+        metavar="N",
+        help="of granularity bit_slice: equal slices of a weight's bits (default 2)",
+    )
+    parser.add_argument(
+        "--standin",
+        action="store_true",
+        help="run an arm whose high bit slices are on chip on these alone, beside doing without",
+    )
+    parser.add_argument(
+        "--standin-outcomes",
+        type=Path,
+        metavar="FILE",
+        help="the tree's outcomes in fewer bits, as quantise writes them: accuracy of stand-ins",
+    )
+    parser.add_argument(
+        "--margins",
+        metavar="M1,M2",
+        help="residency-aware routing: take the most resident arm less than this much less "
+        "probable than the best, e.g. 0,0.1,0.2; needs outcomes",
     )
     parser.add_argument("--routes", type=Path, metavar="FILE", help="real inputs' routes")
     parser.add_argument(
@@ -149,14 +174,59 @@ def chosen_outcomes(
     return outcomes, str(path)
 
 
+def chosen_answers(
+    args: argparse.Namespace, workload: Workload, services: Services
+) -> Answers | None:
+    """The outcomes to route and judge by, where they are named or lie in the build's folder.
+
+    Raises:
+        OutcomesError: unreadable, or of another tree.
+        UserError: an option that needs outcomes without any.
+    """
+    outcomes = chosen_outcomes(args, workload, services)
+    if outcomes is None:
+        for option in ("margins", "standin_outcomes"):
+            if getattr(args, option) is not None:
+                raise UserError(f"--{option.replace('_', '-')}: needs --outcomes too")
+        return None
+    standin: Path | None = args.standin_outcomes
+    if standin is None:
+        return Answers(outcomes[0])
+    if not args.standin:
+        raise UserError("--standin-outcomes: says how right stand-ins are; give --standin too")
+    fewer = outcomes_from_file(standin)
+    check_outcomes(fewer, workload.program, str(standin))
+    return Answers(outcomes[0], fewer)
+
+
+def chosen_margins(text: str | None) -> list[float]:
+    """The margins of --margins.
+
+    Raises:
+        UserError: not numbers from 0 to 1.
+    """
+    found = []
+    for word in (text or "").split(","):
+        if not word.strip():
+            continue
+        try:
+            margin = float(word)
+        except ValueError:
+            margin = -1.0
+        if not 0 <= margin <= 1:
+            raise UserError(f"--margins {word.strip()!r}: expected numbers from 0 to 1")
+        found.append(margin)
+    return found
+
+
 def chosen_population(
     args: argparse.Namespace,
     workload: Workload,
     itinerary: Itinerary,
-    outcomes: tuple[Outcomes, str] | None,
     services: Services,
 ) -> Population:
     """Real inputs where they are named or lie in the build's folder, else the leaf shares."""
+    outcomes = chosen_outcomes(args, workload, services)
     if outcomes is not None:
         return population_of_outcomes(*outcomes)
     folder = build_folder(args.workload, services)

@@ -8,6 +8,8 @@ from rich.table import Table
 from simulator.cli.format import bar, kib, make_console, quantity
 from simulator.runtime.comparison import StreamComparison
 from simulator.runtime.locality import Locality
+from simulator.runtime.residency import ONLINE
+from simulator.runtime.stream_result import StreamResult
 from simulator.runtime.streams import Stream, StreamKind
 from simulator.units import pj_to_j, ps_to_s
 
@@ -38,6 +40,10 @@ def print_stream(comparison: StreamComparison, spec_origin: str) -> None:
         "of the weight bytes needed (Belady by bytes; regret is the distance from it).",
         soft_wrap=True,
     )
+    if any(result.residency.standin for result in comparison.results):
+        console.print(_standin_table(comparison))
+    if comparison.margins:
+        console.print(_margin_table(comparison))
     _print_locality(console, comparison)
 
 
@@ -73,10 +79,10 @@ def _residency_table(comparison: StreamComparison) -> Table:
     for result in comparison.results:
         interval = result.interval("hit_bytes", "weight_bytes")
         table.add_row(
-            result.residency.policy.value,
+            _name(result),
             _percent(result.hit_fraction),
             _percent(interval.half_width) if interval else "-",
-            _percent(comparison.regret(result)),
+            "-" if result.residency.standin else _percent(comparison.regret(result)),
             quantity(ps_to_s(1) * result.latencies_ps.mean, "s"),
             quantity(ps_to_s(result.latencies_ps.percentile(99)), "s"),
             quantity(pj_to_j(result.mean("energy_pj")), "J"),
@@ -84,6 +90,55 @@ def _residency_table(comparison: StreamComparison) -> Table:
             str(result.cases),
         )
     return table
+
+
+def _name(result: StreamResult) -> str:
+    return result.residency.policy.value + (" + stand-in" if result.residency.standin else "")
+
+
+def _standin_table(comparison: StreamComparison) -> Table:
+    """What running on the high bits alone saves, against the same policy without."""
+    table = _table(
+        "\nHigh bits on chip stand in for the rest (means per inference)",
+        *("residency", "stood in", "bytes done without", "weights read", "latency", "accuracy"),
+    )
+    for result in comparison.results:
+        if result.residency.policy in ONLINE:
+            table.add_row(
+                _name(result),
+                _percent(result.mean("standins"), 1),
+                quantity(result.mean("skipped_bytes"), "B"),
+                quantity(result.mean("weight_read_bytes"), "B"),
+                quantity(ps_to_s(1) * result.latencies_ps.mean, "s"),
+                _accuracy(result),
+            )
+    return table
+
+
+def _margin_table(comparison: StreamComparison) -> Table:
+    """Accuracy against traffic; a star marks what no other row betters in both."""
+    table = _table(
+        "\nResidency-aware routing: a resident arm within the margin (* Pareto-efficient)",
+        *("residency", "margin", "", "accuracy", "weights read", "hit bytes", "latency"),
+        "other leaf",
+    )
+    efficient = comparison.efficient_margins
+    for result, best in zip(comparison.margins, efficient, strict=True):
+        table.add_row(
+            _name(result),
+            f"{result.margin:g}",
+            "*" if best else "",
+            _accuracy(result),
+            quantity(result.mean("weight_read_bytes"), "B"),
+            _percent(result.hit_fraction, 1),
+            quantity(ps_to_s(1) * result.latencies_ps.mean, "s"),
+            _percent(result.mean("diverted"), 1),
+        )
+    return table
+
+
+def _accuracy(result: StreamResult) -> str:
+    return _percent(result.mean("right")) if result.judged else "-"
 
 
 def _print_locality(console: Console, comparison: StreamComparison) -> None:

@@ -26,7 +26,7 @@ class StreamComparison:
         tried_sizes: regions tried to find the one used; empty where it was given.
         results: one per way of keeping weights.
         most_hit_fraction: what no policy at any granularity exceeds, on a tree.
-        margins: runs of residency-aware routing, one per margin.
+        margins: runs of residency-aware routing, one per way of keeping weights and margin.
     """
 
     workload: Workload
@@ -48,3 +48,15 @@ class StreamComparison:
     def regret(self, result: StreamResult) -> float:
         """Byte hit fraction that the clairvoyant policy has over a run, at best granularity."""
         return self.most_hit_fraction - result.hit_fraction
+
+    @property
+    def efficient_margins(self) -> tuple[bool, ...]:
+        """Of the margins' runs, which no other betters in accuracy and weights read alike."""
+        points = [(run.mean("right"), -run.mean("weight_read_bytes")) for run in self.margins]
+        return tuple(
+            not any(
+                other != mine and all(o >= m for o, m in zip(other, mine, strict=True))
+                for other in points
+            )
+            for mine in points
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import cached_property
 from typing import Protocol
 
@@ -25,9 +26,9 @@ from simulator.spec import AcceleratorSpec
 SHARE_STEPS = 1_000_000
 """Leaf shares enter the choice of a plan as integers out of so many."""
 
-Choose = Callable[[str, Sequence[int], bool], int]
-"""(branch's name, resident bytes of what each arm surely runs next, whether a node of this
-inference ran in fewer bits) to the arm taken."""
+Choose = Callable[[str, Sequence[float], bool], int]
+"""(branch's name, resident fraction of the weights each arm surely needs next, whether a node of
+this inference ran in fewer bits) to the arm taken."""
 
 
 class Server(Protocol):
@@ -80,6 +81,24 @@ class Device:
         self._future = future
         self.reset()
 
+    def alike(self, residency: Residency, future: Sequence[Arms] | None = None) -> Device:
+        """A device with an empty scratchpad that keeps weights in another way.
+
+        Beside a region of the same size and with the same units it shares the plan, and what has
+        been simulated already.
+        """
+        mine = self.residency
+        if (residency.region_bytes, residency.granularity, residency.bit_slices) != (
+            mine.region_bytes,
+            mine.granularity,
+            mine.bit_slices,
+        ):
+            return Device(self.workload, self.spec, self.policy, residency, future)
+        found = copy(self)
+        found.residency, found._future = residency, future
+        found.reset()
+        return found
+
     def reset(self, future: Sequence[Arms] | None = None) -> None:
         """Forget everything: the scratchpad is empty again. belady is told another `future`."""
         if future is not None:
@@ -90,6 +109,7 @@ class Device:
             [cut.prefix_bytes for cut in self.cuts],
             replacement_of(self.residency.policy, self.itinerary, self._future),
             barred,
+            [cut.standin_units or 0 for cut in self.cuts] if self.residency.standin else None,
         )
 
     def serve(self, arms: Arms) -> Inference:
@@ -122,9 +142,7 @@ class Device:
             uses += [self._enter(node) for node in leg.nodes]
             if leg.branch is None:
                 return self.costs.of(arms, tuple(uses))
-            resident = [
-                region.resident_bytes(legs[(*arms, arm)].nodes) for arm in range(leg.n_arms)
-            ]
+            resident = [self._resident_fraction((*arms, arm)) for arm in range(leg.n_arms)]
             standin = any(use.standin for use in uses)
             arms = (*arms, choose(leg.branch, resident, standin))
 
@@ -132,6 +150,11 @@ class Device:
     def plan_budget_bytes(self) -> int:
         """Scratchpad bytes that the plan uses beside the region."""
         return self._mapped.plan.knobs.budget_bytes
+
+    def _resident_fraction(self, arms: Arms) -> float:
+        nodes = self.itinerary.legs[arms].nodes
+        needed = sum(self.cuts[node].n_bytes for node in nodes)
+        return self.region.resident_bytes(nodes) / needed if needed else 0.0
 
     def _enter(self, node: int) -> NodeUse:
         cut, region = self.cuts[node], self.region

@@ -21,8 +21,10 @@ class RegionState:
 class Region:
     """Holds the first units of some nodes' weights, within a capacity, from input to input.
 
-    `prefix_bytes` gives, by node, the bytes of its first 0, 1, 2 ... units; `barred` nodes are
-    never taken in.
+    `prefix_bytes` gives, by node, the bytes of its first 0, 1, 2 ... units. Of the units of a
+    node the first `core_units` are worth more than the rest of any node: they displace those and
+    are not displaced by them (the high bits of weights, where these are enough to run on).
+    `barred` nodes are never taken in.
 
     A load that finds everything in use is not taken in and streams through the ordinary buffers
     instead, so nothing ever waits for room here and no schedule can deadlock.
@@ -34,8 +36,10 @@ class Region:
         prefix_bytes: Sequence[Sequence[int]],
         policy: ReplacementPolicy,
         barred: frozenset[int] = frozenset(),
+        core_units: Sequence[int] | None = None,
     ) -> None:
         self.capacity_bytes = capacity_bytes
+        self._core = core_units or [0] * len(prefix_bytes)
         self._barred = barred
         self._prefix = prefix_bytes
         self._policy = policy
@@ -62,17 +66,15 @@ class Region:
         prefix, before = self._prefix[node], self._held[node]
         if not take_in or before == len(prefix) - 1 or not self._admits(node):
             return before, before
-        free = self.capacity_bytes - self.used_bytes
-        base = prefix[before]
-        if prefix[-1] - base > free:
+        victims: list[int] | None = None
+        if prefix[-1] - prefix[before] > self.capacity_bytes - self.used_bytes:
             victims = self._victims(node)
-            available = free + sum(self._bytes(victim) for victim in victims)
-            after = bisect_right(prefix, base + available) - 1
-            self._displace(victims, prefix[after] - base - free)
-        else:
-            after = len(prefix) - 1
-        self._held[node] = after
-        return before, after
+        core = self._core[node]
+        if before < core:
+            self._take_in(node, core, victims, core_too=True)
+        if self._held[node] >= core:
+            self._take_in(node, len(prefix) - 1, victims, core_too=not core)
+        return before, self._held[node]
 
     def pass_through(self, itinerary: Itinerary, arms: Arms) -> list[tuple[int, int, int]]:
         """One inference along a known route: (node, units resident before, after) in order."""
@@ -122,13 +124,34 @@ class Region:
             return []
         return self._policy.order(candidates, self.history, self._policy.worth(node, self.history))
 
-    def _displace(self, victims: Sequence[int], needed_bytes: int) -> None:
-        """Give up units, the last of each victim first, until enough is free."""
+    def _take_in(self, node: int, upto: int, victims: Sequence[int] | None, core_too: bool) -> None:
+        """Load units up to a number as far as there is room; None: there is room for all."""
+        prefix = self._prefix[node]
+        if victims is None:
+            self._held[node] = upto
+            return
+        base, free = self._bytes(node), self.capacity_bytes - self.used_bytes
+        available = free + sum(self._bytes(v) - self._least_bytes(v, core_too) for v in victims)
+        after = min(bisect_right(prefix, base + available) - 1, upto)
+        needed = self._displace(victims, prefix[after] - base - free, core_too=False)
+        if core_too:
+            self._displace(victims, needed, core_too=True)
+        self._held[node] = after
+
+    def _least_bytes(self, victim: int, core_too: bool) -> int:
+        """What a victim keeps when it has given up all it can."""
+        if core_too:
+            return 0
+        return self._prefix[victim][min(self._core[victim], self._held[victim])]
+
+    def _displace(self, victims: Sequence[int], needed_bytes: int, core_too: bool) -> int:
+        """Give up units, the last of each victim first, until enough is free; what still lacks."""
         for victim in victims:
             if needed_bytes <= 0:
-                return
+                break
             prefix, have = self._prefix[victim], self._bytes(victim)
-            keep = max(have - needed_bytes, 0)
-            units = bisect_right(prefix, keep) - 1
+            keep = max(have - needed_bytes, self._least_bytes(victim, core_too))
+            units = bisect_right(prefix, keep, hi=self._held[victim] + 1) - 1
             self._held[victim] = units
             needed_bytes -= have - prefix[units]
+        return needed_bytes

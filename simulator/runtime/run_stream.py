@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from simulator.ir import Workload
-from simulator.policy import Policy
 from simulator.runtime.device import Device
 from simulator.runtime.region import Region
 from simulator.runtime.residency import Residency, ResidencyPolicy, Scope, replacement_of
 from simulator.runtime.stream_result import StreamResult
 from simulator.runtime.streams import Stream
-from simulator.spec import AcceleratorSpec
 
 MOST_WINDOWS = 500
 
@@ -19,25 +16,21 @@ def window_length(inferences: int) -> int:
     return max(-(-inferences // MOST_WINDOWS), 1)
 
 
-def device_for(
-    workload: Workload,
-    spec: AcceleratorSpec,
-    policy: Policy,
-    residency: Residency,
-    stream: Stream,
-) -> Device:
-    """A device for a stream; belady alone is told what is to come, and holds all of it."""
+def device_for(device: Device, residency: Residency, stream: Stream) -> Device:
+    """A device alike for a stream; belady alone is told what is to come, and holds all of it."""
     future = list(stream.routes()) if residency.policy is ResidencyPolicy.BELADY else None
-    return Device(workload, spec, policy, residency, future)
+    return device.alike(residency, future)
 
 
 def run_stream(device: Device, stream: Stream) -> StreamResult:
-    """Serve all inputs of a stream, one after the other, from an empty scratchpad."""
+    """Serve all inputs of a stream along hard routing's routes, from an empty scratchpad.
+
+    What stand-ins do to routes and answers takes outcomes to know: `routed_stream`.
+    """
     device.reset()
     result = StreamResult(device.residency, window_length(stream.count))
     for arms in stream.routes():
         result.add(device.serve(arms))
-    result.cases = len(device.costs)
     return result
 
 

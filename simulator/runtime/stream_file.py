@@ -63,7 +63,12 @@ def stream_to_json(comparison: StreamComparison, spec_origin: str) -> str:
 def windows_to_csv(comparison: StreamComparison) -> str:
     """Sums over consecutive inferences, one window per line under a header."""
     rows = [
-        {"residency": result.residency.policy.value, "margin": result.margin, **asdict(window)}
+        {
+            "residency": result.residency.policy.value,
+            "standin": result.residency.standin,
+            "margin": result.margin,
+            **asdict(window),
+        }
         for result in (*comparison.results, *comparison.margins)
         for window in result.windows
     ]
@@ -83,6 +88,8 @@ def _result_to_data(comparison: StreamComparison, result: StreamResult) -> dict[
         "granularity": residency.granularity.value,
         "region_bytes": residency.region_bytes,
         "scope": residency.scope.value,
+        "bit_slices": residency.bit_slices if residency.granularity == "bit_slice" else None,
+        "standin": residency.standin,
         "margin": result.margin,
         "hit_fraction": result.hit_fraction,
         "hit_fraction_half_width": interval.half_width if interval else None,

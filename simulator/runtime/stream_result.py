@@ -64,7 +64,6 @@ class StreamResult:
         windows: in order; their number is bounded by the choice of their length.
         latencies_ps: over all inferences.
         stalls_ps: sums by kind.
-        cases: different inferences (route and state) that were simulated.
         judged: whether `right` was counted.
     """
 
@@ -74,19 +73,25 @@ class StreamResult:
     windows: list[Window] = field(default_factory=list)
     latencies_ps: Tally = field(default_factory=Tally)
     stalls_ps: dict[StallKind, int] = field(default_factory=lambda: dict.fromkeys(StallKind, 0))
-    cases: int = 0
     judged: bool = False
+    _cases: set[int] = field(default_factory=set)
 
     def add(self, inference: Inference) -> Window:
-        """Count an inference; returns the window it fell into."""
+        """Count an inference, equal ones being one object; returns the window it fell into."""
         if not self.windows or self.windows[-1].inferences == self.window_inferences:
             self.windows.append(Window(first=self.latencies_ps.count))
         window = self.windows[-1]
         window.add(inference)
+        self._cases.add(id(inference))
         self.latencies_ps.add(inference.latency_ps)
         for kind, stall_ps in inference.stalls_ps.items():
             self.stalls_ps[kind] += stall_ps
         return window
+
+    @property
+    def cases(self) -> int:
+        """How many different inferences (route and state) there were."""
+        return len(self._cases)
 
     @property
     def inferences(self) -> int:
