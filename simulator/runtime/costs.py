@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from simulator.derive import derive_result
 from simulator.fast.recurrence import replay
@@ -17,8 +18,7 @@ from simulator.runtime.itinerary import Arms
 from simulator.spec import AcceleratorSpec
 
 
-@dataclass(frozen=True)
-class NodeUse:
+class NodeUse(NamedTuple):
     """What an inference found of a node and what it left.
 
     Attributes:

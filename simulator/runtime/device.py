@@ -18,7 +18,7 @@ from simulator.policy import Policy
 from simulator.runtime.costs import CostModel, Mapped, NodeUse
 from simulator.runtime.cut import NodeCut, cut_node
 from simulator.runtime.inference import Inference
-from simulator.runtime.itinerary import Arms, Itinerary, itinerary_of
+from simulator.runtime.itinerary import Arms, Itinerary, Leg, itinerary_of
 from simulator.runtime.region import Region
 from simulator.runtime.residency import Residency, Scope, replacement_of
 from simulator.spec import AcceleratorSpec
@@ -120,8 +120,7 @@ class Device:
         """
         if arms not in self.itinerary.shares:
             raise RouteError(f"route {list(arms)}: {self.workload.name} has no such route")
-        left = iter(arms)
-        return self.decide(lambda name, resident, standin: next(left))
+        return self._run(lambda leg, taken, uses: arms[len(taken)])
 
     def peek(self, arms: Arms) -> int:
         """The latency in picoseconds that `serve` would have now, changing nothing."""
@@ -132,6 +131,14 @@ class Device:
 
     def decide(self, choose: Choose) -> Inference:
         """Run one input whose route is decided on the way, knowing what is resident."""
+
+        def decision(leg: Leg, arms: Arms, uses: Sequence[NodeUse]) -> int:
+            resident = [self._resident_fraction((*arms, arm)) for arm in range(leg.n_arms)]
+            return choose(leg.branch or "", resident, any(use.standin for use in uses))
+
+        return self._run(decision)
+
+    def _run(self, decision: Callable[[Leg, Arms, Sequence[NodeUse]], int]) -> Inference:
         legs, reachable, region = self.itinerary.legs, self.itinerary.reachable, self.region
         region.begin()
         arms: Arms = ()
@@ -142,9 +149,7 @@ class Device:
             uses += [self._enter(node) for node in leg.nodes]
             if leg.branch is None:
                 return self.costs.of(arms, tuple(uses))
-            resident = [self._resident_fraction((*arms, arm)) for arm in range(leg.n_arms)]
-            standin = any(use.standin for use in uses)
-            arms = (*arms, choose(leg.branch, resident, standin))
+            arms = (*arms, decision(leg, arms, uses))
 
     @cached_property
     def plan_budget_bytes(self) -> int:

@@ -24,7 +24,7 @@ class Region:
     `prefix_bytes` gives, by node, the bytes of its first 0, 1, 2 ... units. Of the units of a
     node the first `core_units` are worth more than the rest of any node: they displace those and
     are not displaced by them (the high bits of weights, where these are enough to run on).
-    `barred` nodes are never taken in.
+    `barred` nodes are never taken in. `used_bytes` are resident in all.
 
     A load that finds everything in use is not taken in and streams through the ordinary buffers
     instead, so nothing ever waits for room here and no schedule can deadlock.
@@ -44,6 +44,7 @@ class Region:
         self._prefix = prefix_bytes
         self._policy = policy
         self._held = [0] * len(prefix_bytes)
+        self.used_bytes = 0
         self._in_use: set[int] = set()
         self.history = History.of(len(prefix_bytes))
 
@@ -95,11 +96,6 @@ class Region:
         """Resident bytes of some nodes."""
         return sum(self._bytes(node) for node in nodes)
 
-    @property
-    def used_bytes(self) -> int:
-        """Bytes resident in all."""
-        return sum(self._bytes(node) for node in range(len(self._held)))
-
     def save(self) -> RegionState:
         """Everything there is to restore."""
         return RegionState(tuple(self._held), self.history.copy())
@@ -107,6 +103,7 @@ class Region:
     def restore(self, state: RegionState) -> None:
         """Return to a saved state, between two inferences."""
         self._held = list(state.held)
+        self.used_bytes = self.resident_bytes(range(len(self._held)))
         self.history = state.history.copy()
         self._in_use.clear()
 
@@ -128,7 +125,7 @@ class Region:
         """Load units up to a number as far as there is room; None: there is room for all."""
         prefix = self._prefix[node]
         if victims is None:
-            self._held[node] = upto
+            self._hold(node, upto)
             return
         base, free = self._bytes(node), self.capacity_bytes - self.used_bytes
         available = free + sum(self._bytes(v) - self._least_bytes(v, core_too) for v in victims)
@@ -136,7 +133,12 @@ class Region:
         needed = self._displace(victims, prefix[after] - base - free, core_too=False)
         if core_too:
             self._displace(victims, needed, core_too=True)
-        self._held[node] = after
+        self._hold(node, after)
+
+    def _hold(self, node: int, units: int) -> None:
+        self.used_bytes -= self._bytes(node)
+        self._held[node] = units
+        self.used_bytes += self._bytes(node)
 
     def _least_bytes(self, victim: int, core_too: bool) -> int:
         """What a victim keeps when it has given up all it can."""
@@ -152,6 +154,6 @@ class Region:
             prefix, have = self._prefix[victim], self._bytes(victim)
             keep = max(have - needed_bytes, self._least_bytes(victim, core_too))
             units = bisect_right(prefix, keep, hi=self._held[victim] + 1) - 1
-            self._held[victim] = units
+            self._hold(victim, units)
             needed_bytes -= have - prefix[units]
         return needed_bytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -85,7 +85,7 @@ class Residency:
 
 
 def replacement_of(
-    policy: ResidencyPolicy, itinerary: Itinerary, future: Sequence[Arms] | None
+    policy: ResidencyPolicy, itinerary: Itinerary, future: Iterable[Arms] | None
 ) -> ReplacementPolicy:
     """The policy at work; belady alone needs the routes to come.
 

@@ -44,7 +44,7 @@ def highest_hit_fraction(device: Device, stream: Stream) -> float:
     region = Region(
         device.residency.region_bytes,
         [range(cut.n_bytes + 1) for cut in device.cuts],
-        replacement_of(ResidencyPolicy.BELADY, itinerary, list(stream.routes())),
+        replacement_of(ResidencyPolicy.BELADY, itinerary, stream.routes()),
         itinerary.backbone if device.residency.scope is Scope.BRANCHES else frozenset(),
     )
     hit = needed = 0
