@@ -91,7 +91,7 @@ class _Bench:
             stream = Stream(kind, population, INPUTS, seed, persistence)
             npu = known
             if residency.policy is not _ANY:
-                npu = device_for(self.workload, self.spec, Policy.ON_DEMAND, residency, stream)
+                npu = device_for(known, residency, stream)
             rows.append(self._row(residency, persistence, run_stream(npu, stream)))
             self._count(1)
         return rows
