@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from simulator.validate import dram_patterns, edge_tpu, ethos_u, eyeriss, nvdla, scalesim, tpu, vela
+from simulator.validate import (
+    dram_patterns,
+    edge_tpu,
+    edge_tpu_one_ladder,
+    ethos_u,
+    eyeriss,
+    nvdla,
+    scalesim,
+    tpu,
+    vela,
+)
 from simulator.validate.case import Case
 
 CASES: tuple[Case, ...] = (
@@ -14,6 +24,7 @@ CASES: tuple[Case, ...] = (
     edge_tpu.CONV_CASE,
     edge_tpu.PRUNING_CASE,
     edge_tpu.CORAL_CASE,
+    edge_tpu_one_ladder.CASE,
     vela.CASE,
     vela.HELD_OUT_CASE,
     ethos_u.MOBILENET_CASE,
