@@ -46,14 +46,19 @@ def draw_case(outcome: Outcome) -> Sheet:
         width_in=max(7.0, MARGIN_IN + GAP_IN + len(panels) * (PLOT_IN + GAP_IN)),
         height_in=HEADER_IN + PLOT_IN + 1.1,
         headline=outcome.case.title[:HEADLINE_CHARACTERS],
-        caption=f"{outcome.case.name}: {gated - len(outcome.broken())} of {gated} predictions "
-        "within their band",
+        caption=f"{outcome.case.name}: {_verdict(gated, len(outcome.broken()))}",
     )
     for index, ((quantity, unit), rows) in enumerate(panels.items()):
         left_in = MARGIN_IN + 0.75 + index * (PLOT_IN + GAP_IN)
         _draw_panel(sheet, left_in, f"{quantity} ({unit})" if unit else quantity, outcome, rows)
     sheet.legend(_legend(), MARGIN_IN + 0.75, HEADER_IN + PLOT_IN + 0.65, ncols=4)
     return sheet
+
+
+def _verdict(gated: int, broken: int) -> str:
+    if not gated:
+        return "shown without a band"
+    return f"{gated - broken} of {gated} predictions within their band"
 
 
 def _draw_panel(

@@ -54,9 +54,9 @@ def _rows(load: SpecLoader) -> tuple[Row, ...]:
 
 CASE = Case(
     name="edge_tpu_one_ladder",
-    title="Edge TPU set on the convolution ladder alone: fully-connected ladder and Coral's table",
+    title="Edge TPU, set on the convolution ladder alone",
     device=DEVICE,
-    source="as edge_tpu_fc and coral",
+    source="the fully-connected ladder and Coral's table, as edge_tpu_fc and coral",
     fitted=(
         f"link rate ({LINK_BYTES_PER_S / 1e6:.0f} MB/s), pass set-up ({PASS_SETUP_CYCLES} cycles), "
         "pixels per tile and output width on the convolution ladder; for Coral's hosts their link "
