@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reports.sections import main_sections
-from simulator.cost.dram import RateLatencyDram
+from simulator.cost.memory import memory_of
 from simulator.simulation import RunResult
 from simulator.spec import AcceleratorSpec
 from simulator.units import PS_PER_S
@@ -69,7 +69,7 @@ def roof_of(spec: AcceleratorSpec, weight_bits: Iterable[int]) -> Roof:
     rate = max(array.mac_rate(bits, activation_bits) for bits in widths)
     return Roof(
         peak_macs_per_s=float(array.pes * array.clock_hz * rate),
-        dram_bytes_per_s=float(RateLatencyDram(spec).rate_bytes_per_s),
+        dram_bytes_per_s=float(memory_of(spec).rate_bytes_per_s),
     )
 
 

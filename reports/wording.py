@@ -8,6 +8,7 @@ from simulator.mapping.placement import Placement
 from simulator.result import InferenceResult, Resource, StallKind
 from simulator.simulation import RunResult
 from simulator.spec import AcceleratorSpec, PeArray
+from simulator.spec_dram import Dram
 
 RESOURCE_NAMES = {
     Resource.PE_ARRAY: "PE array",
@@ -93,12 +94,21 @@ def clip(text: str, most: int) -> str:
 
 def hardware(spec: AcceleratorSpec) -> str:
     """The accelerator in one line, with the numbers that sweeps change most."""
-    array, dram = spec.pe_array, spec.dram
+    array = spec.pe_array
     return (
         f"{clip(spec.name, 40)}: {_shape(array)} PEs at {array.clock_hz / 1e9:g} GHz, "
         f"{spec.scratchpad.capacity_kib:,} KiB scratchpad, "
-        f"{dram.peak_bytes_per_s / 1e9:g} GB/s DRAM at {100 * dram.efficiency_fraction:g} %"
+        f"{_memory(spec.dram)}"
     )
+
+
+def _memory(dram: Dram) -> str:
+    """6.4 GB/s DRAM at 94 %, or 6.4 GB/s LPDDR4-3200."""
+    rate = f"{dram.peak_bytes_per_s / 1e9:g} GB/s"
+    share = f" at {100 * dram.efficiency_fraction:g} %" if dram.efficiency_fraction < 1 else ""
+    if dram.device is None:
+        return f"{rate} DRAM{share}"
+    return f"{rate} {dram.device.upper().replace('_', '-')}{share}"
 
 
 def _shape(array: PeArray) -> str:

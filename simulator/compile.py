@@ -14,7 +14,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.cost.dram import DramModel, RateLatencyDram
+from simulator.cost.dram import DramModel
+from simulator.cost.memory import memory_of
 from simulator.errors import Contributor, InfeasiblePlanError
 from simulator.fast.bounds import Timing, lower_bound_ps
 from simulator.fast.path_work import PathWorks
@@ -129,7 +130,7 @@ def compile_program(
     """
     pinned = pin_weights(program, spec, placement)
     problem = MappingProblem(program, spec, pinned.groups)
-    dram = RateLatencyDram(spec)
+    dram = memory_of(spec)
     scheduler = Scheduler(spec, dram)
     objectives = [_Objective(problem, routes) for routes in _sharing_a_plan(policy, weights)]
     search = _Search(problem, scheduler, dram, fetch_rules(policy, spec), objectives)

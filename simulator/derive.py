@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import reduce
 from operator import add
 
+from simulator.cost.dram_energy import DramEnergy
 from simulator.cost.energy import EnergyBreakdown, EventCounts, energy_of
 from simulator.ir import MAC_OPS
 from simulator.mapping.plan import GroupPlan
@@ -69,8 +70,10 @@ def _layer(
     duration_ps = compute_ps + sum(stalls.values())
     moved = dict.fromkeys(TransferKind, 0)
     bus = dict.fromkeys(TransferKind, 0)
-    dram_ps = 0
+    dram_ps = bursts = activates = 0
     for j in schedule.commands_of[g]:
+        bursts += commands.bursts[j]
+        activates += commands.activates[j]
         moved[commands.kind[j]] += commands.n_bytes[j]
         bus[commands.kind[j]] += commands.bus_bytes[j]
         dram_ps += commands.occupancy_ps[j]
@@ -82,6 +85,8 @@ def _layer(
         scratchpad_write_bytes=loaded + wasted.n_bytes,
         dram_read_bytes=bus[TransferKind.WEIGHT] + bus[TransferKind.IFMAP] + wasted.bus_bytes,
         dram_write_bytes=bus[TransferKind.OFMAP],
+        dram_bursts=bursts,
+        dram_activates=activates,
     )
     work = {
         Resource.PE_ARRAY: sum(tiles.pe_ps[first:last]),
@@ -125,7 +130,7 @@ def total_energy(parts: list[EnergyBreakdown]) -> EnergyBreakdown:
         mac_pj=sum(p.mac_pj for p in parts),
         vector_pj=sum(p.vector_pj for p in parts),
         scratchpad_pj=sum(p.scratchpad_pj for p in parts),
-        dram_pj=sum(p.dram_pj for p in parts),
+        dram=DramEnergy.combine(lambda part: sum(part(p.dram) for p in parts)),
         static_pj=sum(p.static_pj for p in parts),
     )
 

@@ -89,6 +89,11 @@ class LayerResult:
     counts: EventCounts
     energy: EnergyBreakdown
 
+    @property
+    def moved_bytes(self) -> int:
+        """Bytes wanted from and handed to DRAM; whole bursts of them cross the bus."""
+        return self.weight_bytes + self.ifmap_bytes + self.ofmap_bytes
+
 
 @dataclass(frozen=True)
 class PrefetchWindow:

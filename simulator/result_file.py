@@ -11,8 +11,9 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-from simulator.cost.energy import EnergyBreakdown
+from simulator.cost.energy import ENERGY_COMPONENTS, EnergyBreakdown
 from simulator.cost.energy_table import energy_constants
+from simulator.cost.memory import memory_of
 from simulator.counts import count_program
 from simulator.derive import spans
 from simulator.ir import Workload
@@ -37,6 +38,9 @@ def summarise(run: RunResult) -> dict[str, Any]:
         return run.mean({arms: getattr(r.counts, value) for arms, r in results.items()})
 
     latency = {arms: r.latency_ps for arms, r in results.items()}
+    memory, bursts = memory_of(run.spec), mean("dram_bursts")
+    on_bus = mean("dram_read_bytes") + mean("dram_write_bytes")
+    moved = {arms: sum(layer.moved_bytes for layer in r.layers) for arms, r in results.items()}
     return {
         "workload": run.workload.name,
         "spec": run.spec.name,
@@ -50,9 +54,21 @@ def summarise(run: RunResult) -> dict[str, Any]:
             "max": ps_to_s(max(run.latencies_ps)),
         },
         "energy_j": energy_in_joules(run.mean_energy),
+        "dram_energy_j": {
+            field.removesuffix("_pj"): pj_to_j(value)
+            for field, value in asdict(run.mean_energy.dram).items()
+        },
         "dram_read_bytes": mean("dram_read_bytes"),
         "dram_write_bytes": mean("dram_write_bytes"),
         "weight_read_bytes": run.mean({a: r.weight_read_bytes for a, r in results.items()}),
+        "dram_activates": mean("dram_activates"),
+        "dram_refreshes": run.mean(
+            {arms: memory.refreshes_in(r.latency_ps) for arms, r in results.items()}
+        ),
+        "dram_row_hit_fraction": (
+            1 - mean("dram_activates") / bursts if mean("dram_activates") else None
+        ),
+        "dram_burst_efficiency_fraction": run.mean(moved) / on_bus if on_bus else None,
         "macs": mean("macs"),
         "params_total": counts.params_total,
         "params_active": run.mean({arms: active[r.arms] for arms, r in results.items()}),
@@ -149,7 +165,10 @@ def _inference_to_data(result: InferenceResult, occurrences: int) -> dict[str, A
         "compute_ps": result.compute_ps,
         "stalls_ps": {kind.value: result.stalls_ps[kind] for kind in StallKind},
         "counts": asdict(result.counts),
-        "energy_pj": asdict(result.energy),
+        "energy_pj": {
+            **{f"{part}_pj": getattr(result.energy, f"{part}_pj") for part in ENERGY_COMPONENTS},
+            "dram_by_command": asdict(result.energy.dram),
+        },
         "weight_read_bytes": result.weight_read_bytes,
         "scratchpad_peak_bytes": result.scratchpad_peak_bytes,
         "event_count": result.event_count,
@@ -182,6 +201,8 @@ def layer_to_row(layer: LayerResult) -> dict[str, Any]:
         "ofmap_bytes": layer.ofmap_bytes,
         "dram_read_bytes": layer.counts.dram_read_bytes,
         "dram_write_bytes": layer.counts.dram_write_bytes,
+        "dram_activates": layer.counts.dram_activates,
+        "dram_row_hits": layer.counts.dram_bursts - layer.counts.dram_activates,
         "energy_pj": layer.energy.total_pj,
         "tiles": layer.tiles,
         "tiling": layer.tiling,

@@ -43,6 +43,8 @@ ENERGY_UNCERTAINTIES = (
         2.5,
         "S: Accelergy's range for LPDDR4, 4 to 20 pJ per bit around 8",
     ),
+    Uncertainty("DRAM energy per activate", "dram_activate_pj", 0.5, 2.0, _ASSUMED),
+    Uncertainty("DRAM refresh power", "dram_refresh_w", 0.5, 2.0, _ASSUMED),
     Uncertainty("MAC energy", "mac_pj", 0.7, 1.3, _MAC),
     Uncertainty("vector operation energy", "vector_op_pj", 0.7, 1.3, _MAC),
     Uncertainty("scratchpad energy per byte", "scratchpad_read_pj_per_byte", 0.75, 1.25, _SRAM),
@@ -147,13 +149,15 @@ def _contribution_j(run: RunResult, latency_s: float, field: str) -> float:
     """The part of the energy that is proportional to a constant (both directions together)."""
     table, energy = energy_table(run.spec), run.mean_energy
     parts: dict[str, Callable[[], float]] = {
-        "dram_read_pj_per_byte": lambda: energy.dram_pj,
+        "dram_read_pj_per_byte": lambda: energy.dram.read_pj + energy.dram.write_pj,
+        "dram_activate_pj": lambda: energy.dram.activate_pj,
+        "dram_refresh_w": lambda: energy.dram.refresh_pj,
         "mac_pj": lambda: energy.mac_pj,
         "vector_op_pj": lambda: energy.vector_pj,
         "scratchpad_read_pj_per_byte": lambda: energy.scratchpad_pj,
         "scratchpad_static_w": lambda: table.scratchpad_static_w * latency_s * PJ_PER_J,
         "logic_static_w": lambda: table.logic_static_w * latency_s * PJ_PER_J,
-        "dram_static_w": lambda: table.dram_static_w * latency_s * PJ_PER_J,
+        "dram_static_w": lambda: energy.dram.background_pj,
     }
     return pj_to_j(parts[field]())
 

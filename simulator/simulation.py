@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from simulator.compile import CompiledProgram, compile_program
+from simulator.cost.dram_energy import DramEnergy
 from simulator.cost.energy import EnergyBreakdown
 from simulator.derive import derive_result
 from simulator.engine import simulate
@@ -87,7 +88,9 @@ class RunResult:
             mac_pj=self.mean({arms: e.mac_pj for arms, e in energies.items()}),
             vector_pj=self.mean({arms: e.vector_pj for arms, e in energies.items()}),
             scratchpad_pj=self.mean({arms: e.scratchpad_pj for arms, e in energies.items()}),
-            dram_pj=self.mean({arms: e.dram_pj for arms, e in energies.items()}),
+            dram=DramEnergy.combine(
+                lambda part: self.mean({arms: part(e.dram) for arms, e in energies.items()})
+            ),
             static_pj=self.mean({arms: e.static_pj for arms, e in energies.items()}),
         )
 

@@ -19,6 +19,7 @@ from simulator.block_buffer import BlockBuffer
 from simulator.spec_base import Part
 from simulator.spec_base import real as _real
 from simulator.spec_base import whole as _whole
+from simulator.spec_dram import Dram
 from simulator.units import BYTES_PER_KIB, cycles_to_ps, ns_to_ps
 
 RATED_BITS = (4, 8, 16, 32)
@@ -30,6 +31,9 @@ DERIVABLE_ENERGY = (
     "scratchpad_static_w",
 )
 """Energy constants that a technology node can stand in for."""
+
+DRAM_ENERGY = ("dram_read_pj_per_byte", "dram_write_pj_per_byte", "dram_static_w")
+"""Energy constants that a DRAM device can stand in for."""
 
 SOURCE_PATTERN = re.compile(r"^(S|D|R|assumed): .{3,}", re.DOTALL)
 
@@ -172,20 +176,6 @@ class Dma(Part):
     preemption_bytes: Annotated[int, _whole(1, 2**30)] = 4096
 
 
-class Dram(Part):
-    """Off-chip memory seen through its controller.
-
-    `efficiency_fraction` is the share of the peak rate that sequential streams reach;
-    a transfer occupies whole bursts; its data is complete one latency after its last burst.
-    """
-
-    peak_bytes_per_s: Annotated[int, _whole(10**3, 10**14)]
-    efficiency_fraction: Annotated[float, _real(0.01, 1)]
-    burst_bytes: Annotated[int, _whole(1, 65536)]
-    read_latency_ns: Annotated[float, _real(0, 1e6)]
-    write_latency_ns: Annotated[float, _real(0, 1e6)]
-
-
 class Io(Part):
     """Where the network's input lies when an inference starts and where its output must go."""
 
@@ -240,7 +230,8 @@ class Energy(Part):
 
     `mac_pj` holds for operands of the array's native width. Constants that are left out are
     derived from `node_nm` (and the bank size and `temperature_k` for the scratchpad: 350 K if
-    left out), see `simulator.cost.energy_table`.
+    left out), those of DRAM from `dram.device`, see `simulator.cost.energy_table`. Beside a device
+    DRAM energy per byte is that of the column access alone: activates and refreshes come on top.
     """
 
     node_nm: Annotated[float, _real(7, 45)] | None = None
@@ -249,11 +240,11 @@ class Energy(Part):
     vector_op_pj: Annotated[float, _real(0, 1e6)] | None = None
     scratchpad_read_pj_per_byte: Annotated[float, _real(0, 1e6)] | None = None
     scratchpad_write_pj_per_byte: Annotated[float, _real(0, 1e6)] | None = None
-    dram_read_pj_per_byte: Annotated[float, _real(0, 1e6)]
-    dram_write_pj_per_byte: Annotated[float, _real(0, 1e6)]
+    dram_read_pj_per_byte: Annotated[float, _real(0, 1e6)] | None = None
+    dram_write_pj_per_byte: Annotated[float, _real(0, 1e6)] | None = None
     logic_static_w: Annotated[float, _real(0, 1e4)]
     scratchpad_static_w: Annotated[float, _real(0, 1e4)] | None = None
-    dram_static_w: Annotated[float, _real(0, 1e4)]
+    dram_static_w: Annotated[float, _real(0, 1e4)] | None = None
 
     @model_validator(mode="after")
     def _derivable(self) -> Self:
@@ -288,6 +279,12 @@ class AcceleratorSpec(Part):
                 f"scratchpad.banks: {self.scratchpad.banks} banks do not divide "
                 f"scratchpad.capacity_kib {self.scratchpad.capacity_kib} evenly"
             )
+        if self.dram.device is None:
+            for name in DRAM_ENERGY:
+                if getattr(self.energy, name) is None:
+                    raise ValueError(
+                        f"energy.{name}: missing; give it, or dram.device to derive it from"
+                    )
         known = set(self.numbers())
         for field, source in self.sources.items():
             if field not in known:
@@ -313,6 +310,8 @@ class AcceleratorSpec(Part):
                 for field, value in part:
                     name = f"{part_name}.{field}"
                     if not isinstance(value, int | float) or isinstance(value, bool):
+                        continue
+                    if field in part.derived() and name not in self.sources:
                         continue
                     if value != type(part).model_fields[field].default or name in self.sources:
                         found[name] = value

@@ -21,3 +21,7 @@ class Part(BaseModel):
     """Base of all parts: immutable, no unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def derived(self) -> frozenset[str]:
+        """Fields that were left out and follow from others."""
+        return frozenset()

@@ -30,7 +30,8 @@ NAMES = ("sigmab", "tree", "oracle", "pinned", "dense")
 
 def small_npu(capacity_kib: int = 64, clock_hz: int = 10**9, **dram: float) -> AcceleratorSpec:
     """The shipped edge NPU, smaller and with round numbers."""
-    fields: dict[str, float] = {
+    fields: dict[str, float | None] = {
+        "dram.device": None,
         "pe_array.rows": 16,
         "pe_array.cols": 16,
         "pe_array.clock_hz": clock_hz,
@@ -42,6 +43,9 @@ def small_npu(capacity_kib: int = 64, clock_hz: int = 10**9, **dram: float) -> A
         "dram.peak_bytes_per_s": 8 * 10**9,
         "dram.efficiency_fraction": 1,
         "dram.burst_bytes": 32,
+        "energy.dram_read_pj_per_byte": 64,
+        "energy.dram_write_pj_per_byte": 64,
+        "energy.dram_static_w": 0.036,
         **{f"dram.{name}": value for name, value in dram.items()},
     }
     overrides = [Override(name, value) for name, value in fields.items()]

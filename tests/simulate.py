@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from simulator.compile import CompiledProgram, compile_program, fetch_rules
-from simulator.cost.dram import RateLatencyDram
+from simulator.cost.memory import memory_of
 from simulator.derive import derive_result
 from simulator.engine import EngineRun, simulate
 from simulator.errors import InfeasiblePlanError
@@ -77,7 +77,7 @@ def every_schedule(
     program: Program, spec: AcceleratorSpec, policy: Policy, arms: Arms = ()
 ) -> Iterator[tuple[Plan, Schedule]]:
     """The schedules of all candidate plans, the fastest and all others."""
-    scheduler = Scheduler(spec, RateLatencyDram(spec))
+    scheduler = Scheduler(spec, memory_of(spec))
     path = MappingProblem(program, spec).path(arms)
     for plan in every_plan(program, spec):
         for fetch in fetch_rules(policy, spec):

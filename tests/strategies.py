@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from simulator.ir import Program, Tensor, check_program
 from simulator.spec import AcceleratorSpec, Dataflow
+from simulator.spec_dram import DramStandard
 from tests.devices import device
 from tests.networks import Net, branch, program, tensor
 
@@ -45,6 +46,10 @@ def devices(draw: st.DrawFn, **fixed: Any) -> AcceleratorSpec:
         "precision__weight_bits": draw(st.sampled_from((4, 8, 32))),
         "precision__activation_bits": draw(st.sampled_from((8, 16))),
     }
+    standard = draw(st.sampled_from((None, None, *DramStandard)))
+    if standard is not None:
+        fields |= {"dram__device": standard.value, "dram__burst_bytes": None}
+        fields["dram__channels"] = draw(st.sampled_from((1, 4)))
     fields |= fixed
     # With one bank a second port must be there for the DMA.
     fields["scratchpad__ports"] = (

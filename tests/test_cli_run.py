@@ -20,9 +20,14 @@ SUMMARY_KEYS = [
     "seed",
     "latency_s",
     "energy_j",
+    "dram_energy_j",
     "dram_read_bytes",
     "dram_write_bytes",
     "weight_read_bytes",
+    "dram_activates",
+    "dram_refreshes",
+    "dram_row_hit_fraction",
+    "dram_burst_efficiency_fraction",
     "macs",
     "params_total",
     "params_active",
@@ -53,6 +58,7 @@ def test_summary_adds_up(capsys):
     found = summary(capsys, *RUN, "sigmab_resnet50", "--inferences", "7", "--seed", "3")
     energy = found["energy_j"]
     assert energy["total"] == pytest.approx(sum(v for k, v in energy.items() if k != "total"))
+    assert energy["dram"] == pytest.approx(sum(found["dram_energy_j"].values()))
     assert 0 < sum(found["stalls_s"].values()) < found["latency_s"]["mean"]
     assert found["seed"] == 3
     peak_macs = 2048 * 1e9 * found["latency_s"]["mean"]

@@ -342,6 +342,7 @@ def test_energy_by_hand() -> None:
     assert energy.mac_pj == 2000 * 0.5
     assert energy.vector_pj == 800 * 0.25
     assert energy.scratchpad_pj == 60 * 2 + 40 * 3
-    assert energy.dram_pj == 20 * 50 + 10 * 70
-    assert energy.static_pj == pytest.approx(0.15 * 10**6)  # 0.15 W for 1 us
+    assert (energy.dram.read_pj, energy.dram.write_pj) == (20 * 50, 10 * 70)
+    assert energy.dram_pj == pytest.approx(1700 + 0.03 * 10**6)  # 30 mW for 1 us
+    assert energy.static_pj == pytest.approx(0.12 * 10**6)
     assert energy.total_pj == pytest.approx(1000 + 200 + 240 + 1700 + 150_000)

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from simulator.cost.banked_dram import BankedDram
 from simulator.cost.dram_address import AddressMap, Transfer
 from simulator.cost.dram_channel import Channel
-from simulator.cost.dram_presets import DEVICES, DramDevice, DramStandard
+from simulator.cost.dram_presets import DEVICES, DramDevice
 from simulator.cost.dram_timing import AddressMapping, DramController
 from simulator.errors import SpecError
+from simulator.spec_dram import DramStandard
 from tests.dram_walker import Walker, decode
 
 MAPPINGS = list(AddressMapping)

@@ -8,10 +8,11 @@ import pytest
 from simulator.cost.banked_dram import BankedDram
 from simulator.cost.dram_address import Transfer
 from simulator.cost.dram_energy import DramCurrents, DramEnergyTable, DramEvents, dram_energy
-from simulator.cost.dram_presets import DEVICES, DramStandard
+from simulator.cost.dram_presets import DEVICES
 from simulator.cost.dram_service import TransferMemory
 from simulator.cost.link_memory import LinkMemory
 from simulator.errors import SpecError
+from simulator.spec_dram import DramStandard
 
 LPDDR4 = DEVICES[DramStandard.LPDDR4_3200]
 WITHOUT_REFRESH = replace(LPDDR4, timing=LPDDR4.timing.without_refresh())

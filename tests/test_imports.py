@@ -18,7 +18,7 @@ SIMULATOR_ORDER = (
     {"__init__"},
     {"validation", "policy"},
     {"spec_base"},
-    {"block_buffer"},
+    {"block_buffer", "spec_dram"},
     {"ir", "spec"},
     {"bits_rule"},
     {"program_file", "topology_csv", "counts", "routes", "weight_bits", "activation_bits"},

@@ -25,6 +25,10 @@ def run() -> RunResult:
     return run_workload(workload, spec, Policy.ON_DEMAND, routes)
 
 
+LPDDR4_PJ_PER_BYTE = 64 - 1200 / 2048 - 0.036 / 6.4e9 * 1e12
+"""Accelergy's 8 pJ per bit, less an activate per row and background power for a byte's time."""
+
+
 @pytest.fixture(scope="module")
 def found(run) -> Sensitivity:
     return analyse_sensitivity(run)
@@ -35,7 +39,10 @@ def found(run) -> Sensitivity:
     [
         (
             "DRAM energy per byte",
-            {"energy.dram_read_pj_per_byte": 160, "energy.dram_write_pj_per_byte": 160},
+            {
+                "energy.dram_read_pj_per_byte": 2.5 * LPDDR4_PJ_PER_BYTE,
+                "energy.dram_write_pj_per_byte": 2.5 * LPDDR4_PJ_PER_BYTE,
+            },
         ),
         ("MAC energy", {"energy.mac_pj": 0.26}),
         ("logic static power", {"energy.logic_static_w": 0.04}),
@@ -55,7 +62,7 @@ def test_the_high_end_is_what_a_run_with_that_constant_costs(run, found, constan
 
 def test_contributions_fill_the_energy(found):
     # A constant's share is its change over the factor's; all shares together are the whole,
-    # whatever is varied: DRAM, MAC, vector, scratchpad and the three static powers.
+    # whatever is varied: DRAM's commands, MAC, vector, scratchpad and the static powers.
     shares = [
         (e.high.energy_j - found.energy_j) / (e.uncertainty.high_factor - 1)
         for e in found.effects
@@ -72,7 +79,8 @@ def test_effects_are_in_falling_order_and_dram_energy_leads(found):
 
 def test_more_efficient_dram_is_faster(found):
     effect = next(e for e in found.effects if e.uncertainty.name == "DRAM efficiency")
-    assert effect.high.latency_s < found.latency_s < effect.low.latency_s
+    # Beside a device the efficiency is what the system leaves: 1, which cannot be raised.
+    assert effect.high.latency_s == found.latency_s < effect.low.latency_s
 
 
 def test_the_command_writes_table_data_and_figure(capsys, tmp_path):

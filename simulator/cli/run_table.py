@@ -15,10 +15,9 @@ from simulator.simulation import RunResult
 from simulator.units import ps_to_s
 
 WIDE = 110
-LEFT_OUT = (
-    "DRAM rows, banks and refresh (one sequential efficiency instead), operand-level zero "
-    "skipping, layout changes between layers, the host"
-)
+LEFT_OUT = "operand-level zero skipping, layout changes between layers, the host"
+LEFT_OUT_OF_DEVICE = "DRAM rows kept open from one transfer to the next, "
+LEFT_OUT_OF_RATE = "DRAM rows, banks and refresh (one sequential efficiency instead), "
 
 
 def print_run(run: RunResult, spec_origin: str, n_layers: int) -> None:
@@ -70,6 +69,8 @@ def _totals(run: RunResult, summary: dict[str, Any]) -> Table:
         f"({quantity(summary['weight_read_bytes'], 'B')} of it weights), "
         f"{quantity(summary['dram_write_bytes'], 'B')} written",
     )
+    if summary["dram_row_hit_fraction"] is not None:
+        table.add_row("DRAM commands", _dram_commands(summary))
     table.add_row(
         "PE utilisation",
         f"{100 * summary['pe_utilization_fraction']:.1f} % of {run.spec.pe_array.pes} PEs, "
@@ -87,6 +88,20 @@ def _totals(run: RunResult, summary: dict[str, Any]) -> Table:
         + (f", {kib(pinned)} of it pinned weights" if pinned else ""),
     )
     return table
+
+
+def _dram_commands(summary: dict[str, Any]) -> str:
+    energy = summary["dram_energy_j"]
+    parts = ", ".join(
+        f"{name} {percent(joules, summary['energy_j']['dram'])}"
+        for name, joules in energy.items()
+        if joules
+    )
+    return (
+        f"{100 * summary['dram_row_hit_fraction']:.1f} % row hits, "
+        f"{quantity(summary['dram_activates'], '')} activates, "
+        f"{quantity(summary['dram_refreshes'], '')} refreshes  ({parts} of its energy)"
+    )
 
 
 def _time_table(run: RunResult, summary: dict[str, Any]) -> Table:
@@ -162,5 +177,6 @@ def _print_assumptions(console: Console, run: RunResult) -> None:
         for name, constant in energy_constants(run.spec).items()
     )
     console.print(f"  energy constants (mark of the source, see result.json): {constants}")
-    console.print(f"  left out: {LEFT_OUT}")
+    memory = LEFT_OUT_OF_RATE if run.spec.dram.device is None else LEFT_OUT_OF_DEVICE
+    console.print(f"  left out: {memory}{LEFT_OUT}")
     console.print(f"  simulated in {run.typical.event_count} events")

@@ -2,25 +2,70 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import Protocol
 
+from simulator.cost.dram_address import Transfer
 from simulator.spec import AcceleratorSpec
-from simulator.units import bytes_to_ps, ceil_div, ns_to_ps
+from simulator.units import PS_PER_S, bytes_to_ps, ceil_div, ns_to_ps
+
+
+@dataclass(frozen=True, slots=True)
+class TransferCost:
+    """What one transfer takes of a memory.
+
+    Attributes:
+        occupancy_ps: time its data bus is taken.
+        bus_bytes: bytes that cross the bus: whole bursts.
+        bursts: column commands, over all channels.
+        activates: rows opened for it, over all channels; 0 in a memory without rows.
+    """
+
+    occupancy_ps: int
+    bus_bytes: int
+    bursts: int
+    activates: int
+
+    def __add__(self, other: TransferCost) -> TransferCost:
+        return TransferCost(
+            self.occupancy_ps + other.occupancy_ps,
+            self.bus_bytes + other.bus_bytes,
+            self.bursts + other.bursts,
+            self.activates + other.activates,
+        )
 
 
 class DramModel(Protocol):
-    """What the engine, the recurrence and the planner ask of any memory model."""
+    """What the engine, the recurrence and the planner ask of any memory model.
+
+    A transfer's cost follows from its own extents alone, whatever went before: so a schedule is
+    static, and its cost monotone in every duration.
+    """
+
+    def transfer_cost(self, transfer: Transfer) -> TransferCost:
+        """Time, bytes and commands of one transfer."""
 
     def occupancy_ps(self, n_bytes: int) -> int:
-        """Time the memory's data bus is taken by a transfer of n_bytes."""
+        """Time the memory's data bus is taken by one contiguous, aligned read of n_bytes."""
 
     def bus_bytes(self, n_bytes: int) -> int:
-        """Bytes that cross the bus for n_bytes: whole bursts."""
+        """Bytes that cross the bus for a contiguous, aligned transfer: whole bursts."""
 
     def least_occupancy_ps(self, n_bytes: int) -> int:
         """A lower bound on the time that n_bytes take, however they are cut into transfers."""
+
+    def refreshes_in(self, duration_ps: int) -> int:
+        """Refreshes of all channels over a time, the memory being busy or idle."""
+
+    @property
+    def rate_bytes_per_s(self) -> Fraction:
+        """What long sequential reads reach."""
+
+    @property
+    def period_bytes(self) -> int:
+        """Transfers whose addresses differ by a multiple of this cost the same."""
 
     @property
     def read_latency_ps(self) -> int:
@@ -32,35 +77,54 @@ class DramModel(Protocol):
 
 
 class RateLatencyDram:
-    """A DRAM as an effective rate, a burst size and a latency.
+    """A memory as an effective rate, a burst size and a latency: flash, a host link, a bound.
 
     The rate is the peak times the efficiency of sequential streams, but no more than the DMA
     can keep in flight: outstanding requests x burst / read latency (Little's law).
     """
 
+    period_bytes = 1
+
     def __init__(self, spec: AcceleratorSpec) -> None:
         dram = spec.dram
+        if dram.device is not None:
+            raise ValueError(f"{spec.name}: {dram.device} has rows; simulator.cost.memory knows it")
         self.read_latency_ps = ns_to_ps(dram.read_latency_ns)
         self.write_latency_ps = ns_to_ps(dram.write_latency_ns)
         self._burst_bytes = dram.burst_bytes
         rate = Fraction(dram.peak_bytes_per_s) * Fraction(str(dram.efficiency_fraction))
         if self.read_latency_ps:
             in_flight = spec.dma.outstanding_requests * dram.burst_bytes
-            rate = min(rate, Fraction(in_flight * 10**12, self.read_latency_ps))
+            rate = min(rate, Fraction(in_flight * PS_PER_S, self.read_latency_ps))
         self.rate_bytes_per_s = rate
-        self._occupancy_ps = lru_cache(maxsize=None)(self._uncached_occupancy_ps)
+        self._cost = lru_cache(maxsize=None)(self._uncached_cost)
 
-    def bus_bytes(self, n_bytes: int) -> int:
-        """Bytes that cross the bus for n_bytes: whole bursts."""
-        return ceil_div(n_bytes, self._burst_bytes) * self._burst_bytes
+    def transfer_cost(self, transfer: Transfer) -> TransferCost:
+        """Whole bursts of every piece, at the rate; addresses do not matter."""
+        if transfer.pieces == 1:
+            return self._cost(transfer.n_bytes)
+        bursts = ceil_div(transfer.n_bytes, self._burst_bytes) * transfer.pieces
+        return self._cost(bursts * self._burst_bytes)
 
     def occupancy_ps(self, n_bytes: int) -> int:
         """Time the memory's data bus is taken by a transfer of n_bytes."""
-        return self._occupancy_ps(n_bytes)
+        return self._cost(n_bytes).occupancy_ps
+
+    def bus_bytes(self, n_bytes: int) -> int:
+        """Bytes that cross the bus for n_bytes: whole bursts."""
+        return self._cost(n_bytes).bus_bytes
 
     def least_occupancy_ps(self, n_bytes: int) -> int:
         """A lower bound on the time that n_bytes take, however they are cut into transfers."""
-        return int(n_bytes * 10**12 / self.rate_bytes_per_s)
+        return int(n_bytes * PS_PER_S / self.rate_bytes_per_s)
 
-    def _uncached_occupancy_ps(self, n_bytes: int) -> int:
-        return bytes_to_ps(self.bus_bytes(n_bytes), self.rate_bytes_per_s)
+    def refreshes_in(self, duration_ps: int) -> int:
+        """None: what refresh costs is part of the efficiency."""
+        del duration_ps
+        return 0
+
+    def _uncached_cost(self, n_bytes: int) -> TransferCost:
+        bursts = ceil_div(n_bytes, self._burst_bytes)
+        bus_bytes = bursts * self._burst_bytes
+        occupancy_ps = bytes_to_ps(bus_bytes, self.rate_bytes_per_s)
+        return TransferCost(occupancy_ps, bus_bytes, bursts, activates=0)

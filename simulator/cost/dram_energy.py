@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 from simulator.errors import SpecError
 from simulator.units import PJ_PER_J, ps_to_s
@@ -90,6 +92,11 @@ class DramEnergy:
         return (
             self.activate_pj + self.read_pj + self.write_pj + self.refresh_pj + self.background_pj
         )
+
+    @classmethod
+    def combine(cls, part: Callable[[Callable[[DramEnergy], float]], float]) -> DramEnergy:
+        """Parts of several energies combined alike: sums, means; `part` is handed a getter."""
+        return cls(*(part(attrgetter(field.name)) for field in fields(cls)))
 
 
 @dataclass(frozen=True)

@@ -8,24 +8,14 @@ of LPDDR4-3200 as DRAMSys and Ramulator 1 carry them (tRCD 18, tRP 18, tRAS 42, 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from simulator.cost.dram_energy import DramCurrents, DramEnergyTable
 from simulator.cost.dram_timing import DramOrganisation, DramTiming
 from simulator.errors import SpecError
+from simulator.spec_dram import Dram, DramStandard
 from simulator.units import PJ_PER_J, PS_PER_S
 
 BITS_PER_BYTE = 8
-
-
-class DramStandard(StrEnum):
-    """The devices this project has timings for."""
-
-    LPDDR3_1600 = "lpddr3_1600"
-    LPDDR4_3200 = "lpddr4_3200"
-    LPDDR5_6400 = "lpddr5_6400"
-    DDR3_1600 = "ddr3_1600"
-    DDR4_2400 = "ddr4_2400"
 
 
 @dataclass(frozen=True)
@@ -283,3 +273,28 @@ DEVICES: dict[DramStandard, DramDevice] = {
         DDR4_GEOMETRY, DDR4_TIMING, _ddr_table(DDR4_CURRENTS, 2048, 4.8e9)
     ),
 }
+
+ENERGY_SOURCES: dict[DramStandard, str] = {
+    DramStandard.LPDDR3_1600: "D: IDD currents of LPDDR3_8Gb_x32_1600 in DRAMsim3, VDD2 only",
+    DramStandard.LPDDR4_3200: (
+        "D: Accelergy's 8 pJ per bit; 1200 pJ per activate, 36 mW background and 1.2 mW refresh "
+        "per x16 channel of it from DRAMSys' currents"
+    ),
+    DramStandard.LPDDR5_6400: "assumed: LPDDR4's, no LPDDR5 table being at hand",
+    DramStandard.DDR3_1600: (
+        "D: 20.3 pJ per bit (Jouppi et al. ISCA 2021), activate, refresh and background of it from "
+        "the IDD currents of DDR3_8Gb_x16_1600 in DRAMsim3"
+    ),
+    DramStandard.DDR4_2400: (
+        "D: 20.3 pJ per bit (Jouppi et al. ISCA 2021), activate, refresh and background of it from "
+        "the IDD currents of DDR4_8Gb_x16_2400 in DRAMsim3"
+    ),
+}
+"""Where each device's energies come from."""
+
+
+def device_of(dram: Dram) -> DramDevice | None:
+    """The memory a spec names, in its width and number of channels; None where it is a rate."""
+    if dram.device is None:
+        return None
+    return DEVICES[dram.device].wide(dram.devices_per_channel).with_channels(dram.channels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simulator.cost.dram_energy import DramEnergy
 from simulator.cost.energy_table import energy_table
 from simulator.spec import AcceleratorSpec
 from simulator.units import PJ_PER_J, ps_to_s
@@ -11,7 +12,10 @@ from simulator.units import PJ_PER_J, ps_to_s
 
 @dataclass(frozen=True)
 class EventCounts:
-    """Everything that draws energy, counted; addable."""
+    """Everything that draws energy, counted; addable.
+
+    `dram_bursts` are column commands; `dram_activates` rows opened, none in a memory without rows.
+    """
 
     macs: int = 0
     vector_operations: int = 0
@@ -19,6 +23,8 @@ class EventCounts:
     scratchpad_write_bytes: int = 0
     dram_read_bytes: int = 0
     dram_write_bytes: int = 0
+    dram_bursts: int = 0
+    dram_activates: int = 0
 
     def __add__(self, other: EventCounts) -> EventCounts:
         return EventCounts(
@@ -28,18 +34,32 @@ class EventCounts:
             self.scratchpad_write_bytes + other.scratchpad_write_bytes,
             self.dram_read_bytes + other.dram_read_bytes,
             self.dram_write_bytes + other.dram_write_bytes,
+            self.dram_bursts + other.dram_bursts,
+            self.dram_activates + other.dram_activates,
         )
+
+
+ENERGY_COMPONENTS = ("mac", "vector", "scratchpad", "dram", "static")
+"""The components of an `EnergyBreakdown`, by the names its properties have without _pj."""
 
 
 @dataclass(frozen=True)
 class EnergyBreakdown:
-    """Energy by component, in picojoules; `total_pj` is their sum."""
+    """Energy by component, in picojoules; `total_pj` is their sum.
+
+    `dram` holds the memory's parts, its background power among them; `static_pj` is the chip's.
+    """
 
     mac_pj: float
     vector_pj: float
     scratchpad_pj: float
-    dram_pj: float
+    dram: DramEnergy
     static_pj: float
+
+    @property
+    def dram_pj(self) -> float:
+        """Everything the memory draws."""
+        return self.dram.total_pj
 
     @property
     def total_pj(self) -> float:
@@ -59,12 +79,18 @@ def energy_of(
     The widths are those of the operands multiplied; None stands for the spec's.
     """
     table = energy_table(spec)
+    duration_pj_per_w = ps_to_s(duration_ps) * PJ_PER_J
     return EnergyBreakdown(
         mac_pj=counts.macs * table.mac_pj_at(weight_bits, activation_bits),
         vector_pj=counts.vector_operations * table.vector_op_pj,
         scratchpad_pj=counts.scratchpad_read_bytes * table.scratchpad_read_pj_per_byte
         + counts.scratchpad_write_bytes * table.scratchpad_write_pj_per_byte,
-        dram_pj=counts.dram_read_bytes * table.dram_read_pj_per_byte
-        + counts.dram_write_bytes * table.dram_write_pj_per_byte,
-        static_pj=table.static_w * ps_to_s(duration_ps) * PJ_PER_J,
+        dram=DramEnergy(
+            activate_pj=counts.dram_activates * table.dram_activate_pj,
+            read_pj=counts.dram_read_bytes * table.dram_read_pj_per_byte,
+            write_pj=counts.dram_write_bytes * table.dram_write_pj_per_byte,
+            refresh_pj=table.dram_refresh_w * duration_pj_per_w,
+            background_pj=table.dram_static_w * duration_pj_per_w,
+        ),
+        static_pj=table.on_chip_static_w * duration_pj_per_w,
     )

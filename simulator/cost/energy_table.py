@@ -13,8 +13,11 @@ from simulator.cost.arithmetic_energy import (
     vector_op_pj,
     vector_source,
 )
+from simulator.cost.dram_presets import ENERGY_SOURCES, device_of
 from simulator.cost.sram import WARMEST_K, SramBank, sram_bank
-from simulator.spec import DERIVABLE_ENERGY, AcceleratorSpec, Energy, Precision
+from simulator.spec import DERIVABLE_ENERGY, DRAM_ENERGY, AcceleratorSpec, Energy, Precision
+from simulator.spec_dram import Dram
+from simulator.units import PS_PER_S, pj_to_j
 
 SCALING_NODE_NM = 22.0
 """Node whose ratios carry a given mac_pj to other widths where the spec names no node."""
@@ -25,6 +28,7 @@ class EnergyTable:
     """Energy per event and static power of one accelerator, complete.
 
     `mac_pj` holds for the array's native operand width. `node_nm` scales it to other widths.
+    Activates and refreshes of a memory without rows are part of its energy per byte.
     """
 
     mac_pj: float
@@ -39,11 +43,13 @@ class EnergyTable:
     node_nm: float
     native: MacWidths
     widths: MacWidths
+    dram_activate_pj: float = 0.0
+    dram_refresh_w: float = 0.0
 
     @property
-    def static_w(self) -> float:
-        """Power drawn all the time, busy or not."""
-        return self.logic_static_w + self.scratchpad_static_w + self.dram_static_w
+    def on_chip_static_w(self) -> float:
+        """Power the chip draws all the time, busy or not; DRAM's background is DRAM's."""
+        return self.logic_static_w + self.scratchpad_static_w
 
     def mac_pj_at(
         self, weight_bits: int | None = None, activation_bits: int | None = None
@@ -78,22 +84,39 @@ def energy_table(spec: AcceleratorSpec) -> EnergyTable:
         spec.precision,
         spec.pe_array.native_bits,
         (spec.scratchpad.banks, spec.scratchpad.bank_bytes),
+        spec.dram,
     )
 
 
 @lru_cache(maxsize=256)
 def _table(
-    energy: Energy, precision: Precision, native_bits: int, banks: tuple[int, int]
+    energy: Energy, precision: Precision, native_bits: int, banks: tuple[int, int], dram: Dram
 ) -> EnergyTable:
     node_nm = energy.node_nm or SCALING_NODE_NM
     widths = MacWidths.of(precision)
     native = widths.native(native_bits)
-    derived: dict[str, float] = {}
+    derived = _of_device(dram)
     if energy.node_nm is not None:
-        derived = {"mac_pj": mac_pj(native, node_nm), "vector_op_pj": vector_op_pj(node_nm)}
+        derived |= {"mac_pj": mac_pj(native, node_nm), "vector_op_pj": vector_op_pj(node_nm)}
         derived |= _scratchpad(energy, banks)
     given = energy.model_dump(exclude={"node_nm", "temperature_k"}, exclude_none=True)
     return EnergyTable(**(derived | given), node_nm=node_nm, native=native, widths=widths)
+
+
+def _of_device(dram: Dram) -> dict[str, float]:
+    """What a DRAM device draws: per command, and all the time over all its channels."""
+    device = device_of(dram)
+    if device is None:
+        return {}
+    table, timing = device.energy, device.timing
+    refreshes_per_s = PS_PER_S / (timing.refi * timing.tck_ps) if timing.refi else 0.0
+    return {
+        "dram_activate_pj": table.activate_pj,
+        "dram_read_pj_per_byte": table.read_pj_per_byte,
+        "dram_write_pj_per_byte": table.write_pj_per_byte,
+        "dram_refresh_w": pj_to_j(table.refresh_pj) * refreshes_per_s * dram.channels,
+        "dram_static_w": table.background_w * dram.channels,
+    }
 
 
 def _scratchpad(energy: Energy, banks: tuple[int, int]) -> dict[str, float]:
@@ -128,6 +151,9 @@ def energy_constants(spec: AcceleratorSpec) -> dict[str, EnergyConstant]:
         given = getattr(spec.energy, name) is not None
         source = spec.sources.get(f"energy.{name}", "assumed: no source given")
         found[name] = EnergyConstant(getattr(table, name), source if given else sources[name])
+    if spec.dram.device is not None:
+        for name in ("dram_activate_pj", "dram_refresh_w"):
+            found[name] = EnergyConstant(getattr(table, name), ENERGY_SOURCES[spec.dram.device])
     if table.widths != table.native:
         text = (
             f"D: mac_pj times {table.mac_pj_at() / table.mac_pj if table.mac_pj else 0:.4g}, "
@@ -139,9 +165,12 @@ def energy_constants(spec: AcceleratorSpec) -> dict[str, EnergyConstant]:
 
 
 def _derived_sources(spec: AcceleratorSpec, table: EnergyTable) -> Mapping[str, str]:
+    sources: dict[str, str] = {}
+    if spec.dram.device is not None:
+        sources = dict.fromkeys(DRAM_ENERGY, ENERGY_SOURCES[spec.dram.device])
     if spec.energy.node_nm is None:
-        return {}
-    sources = {
+        return sources
+    sources |= {
         "mac_pj": mac_source(table.native, table.node_nm),
         "vector_op_pj": vector_source(table.node_nm),
     }

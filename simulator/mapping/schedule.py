@@ -69,7 +69,7 @@ class CommandColumns:
     a store whose data it reads or whose buffers it takes. The space of a load is held until
     `free_tile` is done, but for `staged` ones, whose space is theirs from the start: network
     inputs, and weights for the managed region.
-    `bus_bytes` counts whole bursts.
+    `bus_bytes` counts whole `bursts`, `activates` the rows opened for the command.
     """
 
     kind: tuple[TransferKind, ...]
@@ -84,6 +84,8 @@ class CommandColumns:
     bus_bytes: tuple[int, ...]
     occupancy_ps: tuple[int, ...]
     latency_ps: tuple[int, ...]
+    bursts: tuple[int, ...] = ()
+    activates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

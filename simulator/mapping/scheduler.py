@@ -33,6 +33,7 @@ from simulator.mapping.speculation import (
 )
 from simulator.mapping.tiles import Load, TiledGroup, TransferKind, tile_group
 from simulator.mapping.tiling import GroupShape, Tiling
+from simulator.mapping.transfers import Movement, TransferCosts
 from simulator.spec import AcceleratorSpec
 
 
@@ -366,24 +367,24 @@ class _Builder:
         dram: DramModel,
     ) -> CommandColumns:
         decisions = set() if self.fetch.across_branches else set(self.decisions)
-        kinds: list[TransferKind] = []
-        sizes: list[int] = []
+        movements: list[Movement] = []
         rows: list[tuple[int, int, ReleaseCause, int, int, bool]] = []
         for tile, load in entries:
+            group = self.groups[self.group_of[tile]]
             if load is None:
-                kinds.append(TransferKind.OFMAP)
-                sizes.append(self.tiles[tile].store_bytes)
+                movements.append(Movement(group, None, self.tiles[tile].store_bytes))
                 rows.append((tile, 0, ReleaseCause.DATA, NONE, NONE, False))
                 continue
-            kinds.append(load.load.kind)
-            sizes.append(load.load.n_bytes)
+            movements.append(Movement(group, load.load))
             delay_ps = self.fetch.decision_delay_ps if load.release in decisions else 0
             after = store_command.get(load.after_store_of, NONE)
             free_tile = tile + load.load.held_for
             rows.append((load.release, delay_ps, load.cause, after, free_tile, load.staged))
+        costs = TransferCosts(dram).in_order(movements)
+        kinds = tuple(movement.kind for movement in movements)
         return CommandColumns(
-            kind=tuple(kinds),
-            n_bytes=tuple(sizes),
+            kind=kinds,
+            n_bytes=tuple(movement.n_bytes for movement in movements),
             tile=tuple(tile for tile, _ in entries),
             release_tile=tuple(row[0] for row in rows),
             release_delay_ps=tuple(row[1] for row in rows),
@@ -391,10 +392,12 @@ class _Builder:
             after_command=tuple(row[3] for row in rows),
             free_tile=tuple(row[4] for row in rows),
             staged=tuple(row[5] for row in rows),
-            bus_bytes=tuple(dram.bus_bytes(n) for n in sizes),
-            occupancy_ps=tuple(dram.occupancy_ps(n) for n in sizes),
+            bus_bytes=tuple(cost.bus_bytes for cost in costs),
+            occupancy_ps=tuple(cost.occupancy_ps for cost in costs),
             latency_ps=tuple(
                 dram.write_latency_ps if k is TransferKind.OFMAP else dram.read_latency_ps
                 for k in kinds
             ),
+            bursts=tuple(cost.bursts for cost in costs),
+            activates=tuple(cost.activates for cost in costs),
         )

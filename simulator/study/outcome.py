@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 
-from simulator.cost.energy import EnergyBreakdown
+from simulator.cost.energy import ENERGY_COMPONENTS
 from simulator.result import InferenceResult, StallKind
 from simulator.simulation import RunResult
 from simulator.study.area import area_of
@@ -26,11 +26,6 @@ class Engine(StrEnum):
     EVENT = "event"
 
 
-ENERGY_PARTS = tuple(
-    field.name.removesuffix("_pj")
-    for field in fields(EnergyBreakdown)
-    if field.name.endswith("_pj")
-)
 METRICS = (
     "latency_mean_ps",
     "latency_p50_ps",
@@ -40,7 +35,7 @@ METRICS = (
     "dram_busy_ps",
     *(f"{kind.value}_ps" for kind in StallKind),
     "energy_pj",
-    *(f"energy_{part}_pj" for part in ENERGY_PARTS),
+    *(f"energy_{part}_pj" for part in ENERGY_COMPONENTS),
     "dram_read_bytes",
     "dram_write_bytes",
     "weight_read_bytes",
@@ -89,7 +84,7 @@ def outcome_of(key: str, run: RunResult, engine: Engine) -> Outcome:
         "compute_ps": run.mean({arms: r.compute_ps for arms, r in results.items()}),
         **{f"{kind.value}_ps": run.mean_stall_ps(kind) for kind in StallKind},
         "energy_pj": energy.total_pj,
-        **{f"energy_{part}_pj": getattr(energy, f"{part}_pj") for part in ENERGY_PARTS},
+        **{f"energy_{part}_pj": getattr(energy, f"{part}_pj") for part in ENERGY_COMPONENTS},
         "weight_read_bytes": run.mean({a: r.weight_read_bytes for a, r in results.items()}),
         "dram_busy_ps": run.mean({a: _dram_busy_ps(r) for a, r in results.items()}),
         "activation_dram_bytes": run.mean({a: _activation_bytes(r) for a, r in results.items()}),
