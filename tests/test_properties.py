@@ -130,8 +130,9 @@ def check_energy(run: Run) -> None:
         + result.counts.dram_read_bytes * table.dram_read_pj_per_byte
         + result.counts.dram_write_bytes * table.dram_write_pj_per_byte
         + result.counts.dram_activates * table.dram_activate_pj
-        + (table.on_chip_static_w + table.dram_static_w + table.dram_refresh_w)
+        + (table.logic_static_w + table.scratchpad_static_w)
         * result.latency_ps  # 1 W = 1 pJ per ps
+        + (table.dram_static_w + table.dram_refresh_w) * result.latency_ps  # 1 W = 1 pJ per ps
     )
     assert math.isclose(by_hand, result.energy.total_pj - result.energy.mac_pj, rel_tol=1e-9)
 

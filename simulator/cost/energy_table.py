@@ -47,6 +47,11 @@ class EnergyTable:
     dram_refresh_w: float = 0.0
 
     @property
+    def static_w(self) -> float:
+        """Power that chip and memory draw all the time, busy or not."""
+        return self.on_chip_static_w + self.dram_static_w + self.dram_refresh_w
+
+    @property
     def on_chip_static_w(self) -> float:
         """Power the chip draws all the time, busy or not; DRAM's background is DRAM's."""
         return self.logic_static_w + self.scratchpad_static_w

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Protocol
 
 from simulator.compile import compile_program
-from simulator.cost.dram import RateLatencyDram
+from simulator.cost.memory import memory_of
 from simulator.errors import RouteError
 from simulator.ir import Workload
 from simulator.mapping.plan import MappingProblem
@@ -195,5 +195,5 @@ def map_workload(
     fetch = compiled.fetches[first]
     if policy is Policy.ORACLE:
         fetch = FetchRule(True, 0)
-    scheduler = Scheduler(spec, RateLatencyDram(spec))
+    scheduler = Scheduler(spec, memory_of(spec))
     return Mapped(spec, problem, compiled.plans[first], scheduler, fetch)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from simulator.compile import Arms, compile_program
-from simulator.cost.dram import RateLatencyDram
+from simulator.cost.dram_address import Transfer
 from simulator.cost.energy import EventCounts, energy_of
+from simulator.cost.memory import memory_of
 from simulator.derive import derive_result
 from simulator.engine import simulate
 from simulator.ir import Workload
@@ -129,8 +130,14 @@ def service_table(
 
 def _reload(n_bytes: int, spec: AcceleratorSpec) -> Inference:
     """Pinned weights read in one go at the DRAM's sequential rate."""
-    dram = RateLatencyDram(spec)
-    latency_ps = dram.occupancy_ps(n_bytes) + dram.read_latency_ps
-    counts = EventCounts(dram_read_bytes=dram.bus_bytes(n_bytes), scratchpad_write_bytes=n_bytes)
+    dram = memory_of(spec)
+    cost = dram.transfer_cost(Transfer(0, n_bytes))
+    latency_ps = cost.occupancy_ps + dram.read_latency_ps
+    counts = EventCounts(
+        dram_read_bytes=cost.bus_bytes,
+        scratchpad_write_bytes=n_bytes,
+        dram_bursts=cost.bursts,
+        dram_activates=cost.activates,
+    )
     energy_pj = energy_of(counts, latency_ps, spec).total_pj
     return Inference(latency_ps, energy_pj, n_bytes)
