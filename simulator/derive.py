@@ -85,8 +85,8 @@ def _layer(
         scratchpad_write_bytes=loaded + wasted.n_bytes,
         dram_read_bytes=bus[TransferKind.WEIGHT] + bus[TransferKind.IFMAP] + wasted.bus_bytes,
         dram_write_bytes=bus[TransferKind.OFMAP],
-        dram_bursts=bursts,
-        dram_activates=activates,
+        dram_bursts=bursts + wasted.bursts,
+        dram_activates=activates + wasted.activates,
     )
     work = {
         Resource.PE_ARRAY: sum(tiles.pe_ps[first:last]),

@@ -16,10 +16,12 @@ USEFUL, WASTED = "speculated", "wasted"
 
 @dataclass(frozen=True)
 class WastedTransfers:
-    """What was fetched for arms that one decision did not take: bytes, bus bytes, bus time."""
+    """What was fetched for arms that one decision did not take: bytes, DRAM's work, bus time."""
 
     n_bytes: int = 0
     bus_bytes: int = 0
+    bursts: int = 0
+    activates: int = 0
     occupancy_ps: int = 0
 
 
@@ -33,18 +35,19 @@ def wasted_transfers(timeline: Timeline, decision: int) -> WastedTransfers:
     ]
     return WastedTransfers(
         n_bytes=sum(timeline.early[q].n_bytes for q in lost),
-        bus_bytes=sum(bus_share(timeline, q) for q in lost),
+        bus_bytes=sum(_early_share(timeline, q, speculation.bus_bytes) for q in lost),
+        bursts=sum(_early_share(timeline, q, speculation.bursts) for q in lost),
+        activates=sum(_early_share(timeline, q, speculation.activates) for q in lost),
         occupancy_ps=sum(end - begin for q in lost for begin, end, _ in timeline.early[q].bursts),
     )
 
 
-def bus_share(timeline: Timeline, entry: int) -> int:
-    """Bytes on the bus of what was fetched early of an entry, in proportion to the whole load."""
+def _early_share(timeline: Timeline, entry: int, column: tuple[int, ...]) -> int:
+    """What fetching part of an entry early took of a column, in proportion to the whole load."""
     speculation = timeline.schedule.speculation
     if speculation is None:
         return 0
-    fetched = timeline.early[entry].n_bytes
-    return speculation.bus_bytes[entry] * fetched // speculation.n_bytes[entry]
+    return column[entry] * timeline.early[entry].n_bytes // speculation.n_bytes[entry]
 
 
 def speculation_result(timeline: Timeline, spec: AcceleratorSpec) -> SpeculationResult:
@@ -55,14 +58,18 @@ def speculation_result(timeline: Timeline, spec: AcceleratorSpec) -> Speculation
     useful = wasted = cancelled = EventCounts()
     early_bytes = 0
     for q, n_bytes in enumerate(speculation.n_bytes):
-        fetched, bus_bytes = timeline.early[q].n_bytes, speculation.bus_bytes[q]
+        fetched = timeline.early[q].n_bytes
+        whole = _moved(n_bytes, speculation.bus_bytes[q], speculation.activates[q])
         if speculation.command[q] != NONE:
             early_bytes += fetched
-            useful += _moved(n_bytes, bus_bytes)
+            useful += whole
             continue
-        on_bus = bus_share(timeline, q)
-        wasted += _moved(fetched, on_bus)
-        cancelled += _moved(n_bytes - fetched, bus_bytes - on_bus)
+        on_bus = _early_share(timeline, q, speculation.bus_bytes)
+        activates = _early_share(timeline, q, speculation.activates)
+        wasted += _moved(fetched, on_bus, activates)
+        cancelled += _moved(
+            n_bytes - fetched, whole.dram_read_bytes - on_bus, whole.dram_activates - activates
+        )
     parts = [counts.scratchpad_write_bytes for counts in (useful, wasted, cancelled)]
     return SpeculationResult(
         planned_bytes=sum(speculation.n_bytes),
@@ -76,8 +83,10 @@ def speculation_result(timeline: Timeline, spec: AcceleratorSpec) -> Speculation
     )
 
 
-def _moved(n_bytes: int, bus_bytes: int) -> EventCounts:
-    return EventCounts(scratchpad_write_bytes=n_bytes, dram_read_bytes=bus_bytes)
+def _moved(n_bytes: int, bus_bytes: int, activates: int) -> EventCounts:
+    return EventCounts(
+        scratchpad_write_bytes=n_bytes, dram_read_bytes=bus_bytes, dram_activates=activates
+    )
 
 
 def early_bytes(timeline: Timeline) -> dict[int, int]:

@@ -101,7 +101,7 @@ class Speculation:
         decision: the tile that ends the branch's router.
         command: the ordinary command of the load if the route takes its arm, else NONE.
         arm, layer: whose weights.
-        n_bytes, bus_bytes, occupancy_ps, latency_ps: of the whole load.
+        n_bytes, bus_bytes, bursts, activates, occupancy_ps, latency_ps: of the whole load.
         release_tile, release_delay_ps, after_command: as for ordinary commands.
         fence: an earlier decision whose lost granules must have landed.
         staged: its space is its own from the start, see `CommandColumns`.
@@ -126,6 +126,8 @@ class Speculation:
     staged: tuple[bool, ...]
     command_fence: tuple[int, ...]
     tile_fence: tuple[int, ...]
+    bursts: tuple[int, ...]
+    activates: tuple[int, ...]
 
     @cached_property
     def entries_of(self) -> dict[int, range]:

@@ -33,7 +33,7 @@ from simulator.mapping.speculation import (
 )
 from simulator.mapping.tiles import Load, TiledGroup, TransferKind, tile_group
 from simulator.mapping.tiling import GroupShape, Tiling
-from simulator.mapping.transfers import Movement, TransferCosts
+from simulator.mapping.transfers import Command, TransferCosts
 from simulator.spec import AcceleratorSpec
 
 
@@ -60,7 +60,7 @@ class Scheduler:
     """Builds schedules for one accelerator; cuts each group of equal tiling once."""
 
     def __init__(self, spec: AcceleratorSpec, dram: DramModel) -> None:
-        self._spec, self._dram = spec, dram
+        self._spec, self._costs = spec, TransferCosts(dram)
         self._tiled: dict[tuple[str, GroupShape, Tiling], TiledGroup] = {}
 
     def tiled(self, group: GroupPlan) -> TiledGroup:
@@ -92,7 +92,7 @@ class Scheduler:
         builder.prefetch_layers = self._spec.toolchain.prefetch_layers
         builder.place_stores()
         builder.place_loads()
-        return builder.finish(self._spec, self._dram)
+        return builder.finish(self._spec, self._costs)
 
 
 class _Builder:
@@ -281,7 +281,7 @@ class _Builder:
         used[release + 1 : tile + load.held_for + 1] += load.n_bytes
         return release
 
-    def finish(self, spec: AcceleratorSpec, dram: DramModel) -> Schedule:
+    def finish(self, spec: AcceleratorSpec, costs: TransferCosts) -> Schedule:
         """Order all commands and write the columns."""
         entries = self._ordered_commands()
         store_command = {tile: j for j, (tile, load) in enumerate(entries) if load is None}
@@ -304,16 +304,16 @@ class _Builder:
             groups=self.groups,
             tiled=self.tiled,
             tiles=self._tile_columns(spec, load_command, store_command),
-            commands=self._command_columns(entries, store_command, dram),
+            commands=self._command_columns(entries, store_command, costs),
             fixed_bytes=tuple(int(b) for b in self.fixed),
             budget_bytes=self.plan.knobs.budget_bytes,
             channels=spec.dma.channels,
             descriptor_ps=spec.descriptor_latency_ps,
             branch_tiles=tuple(self.decisions),
-            branch_room_ps=tuple(dram.occupancy_ps(n_bytes) for n_bytes in free_bytes),
+            branch_room_ps=tuple(costs.dram.occupancy_ps(n_bytes) for n_bytes in free_bytes),
             branch_free_bytes=free_bytes,
             speculation=speculation_columns(
-                self.speculation.placed, links, self.fetch, spec.dma.preemption_bytes, dram
+                self.speculation.placed, links, self.fetch, spec.dma.preemption_bytes, costs
             ),
         )
 
@@ -364,40 +364,26 @@ class _Builder:
         self,
         entries: list[tuple[int, _PlacedLoad | None]],
         store_command: dict[int, int],
-        dram: DramModel,
+        costs: TransferCosts,
     ) -> CommandColumns:
         decisions = set() if self.fetch.across_branches else set(self.decisions)
-        movements: list[Movement] = []
-        rows: list[tuple[int, int, ReleaseCause, int, int, bool]] = []
+        commands = []
         for tile, load in entries:
             group = self.groups[self.group_of[tile]]
             if load is None:
-                movements.append(Movement(group, None, self.tiles[tile].store_bytes))
-                rows.append((tile, 0, ReleaseCause.DATA, NONE, NONE, False))
+                store_bytes = self.tiles[tile].store_bytes
+                commands.append(Command(group, tile, None, store_bytes, release=tile))
                 continue
-            movements.append(Movement(group, load.load))
-            delay_ps = self.fetch.decision_delay_ps if load.release in decisions else 0
-            after = store_command.get(load.after_store_of, NONE)
-            free_tile = tile + load.load.held_for
-            rows.append((load.release, delay_ps, load.cause, after, free_tile, load.staged))
-        costs = TransferCosts(dram).in_order(movements)
-        kinds = tuple(movement.kind for movement in movements)
-        return CommandColumns(
-            kind=kinds,
-            n_bytes=tuple(movement.n_bytes for movement in movements),
-            tile=tuple(tile for tile, _ in entries),
-            release_tile=tuple(row[0] for row in rows),
-            release_delay_ps=tuple(row[1] for row in rows),
-            release_cause=tuple(row[2] for row in rows),
-            after_command=tuple(row[3] for row in rows),
-            free_tile=tuple(row[4] for row in rows),
-            staged=tuple(row[5] for row in rows),
-            bus_bytes=tuple(cost.bus_bytes for cost in costs),
-            occupancy_ps=tuple(cost.occupancy_ps for cost in costs),
-            latency_ps=tuple(
-                dram.write_latency_ps if k is TransferKind.OFMAP else dram.read_latency_ps
-                for k in kinds
-            ),
-            bursts=tuple(cost.bursts for cost in costs),
-            activates=tuple(cost.activates for cost in costs),
-        )
+            commands.append(
+                Command(
+                    group,
+                    tile,
+                    load.load,
+                    release=load.release,
+                    delay_ps=self.fetch.decision_delay_ps if load.release in decisions else 0,
+                    cause=load.cause,
+                    after=store_command.get(load.after_store_of, NONE),
+                    staged=load.staged,
+                )
+            )
+        return costs.columns(commands)

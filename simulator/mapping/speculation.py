@@ -14,11 +14,11 @@ from itertools import accumulate, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.cost.dram import DramModel
 from simulator.mapping.case import Wants
 from simulator.mapping.plan import GroupPlan
 from simulator.mapping.schedule import NONE, FetchRule, Speculation
 from simulator.mapping.tiles import Load, TiledGroup, TransferKind
+from simulator.mapping.transfers import TransferCosts
 
 Bytes = NDArray[np.int64]
 
@@ -263,23 +263,24 @@ def speculation_columns(
     links: CommandLinks,
     fetch: FetchRule,
     granule_bytes: int,
-    dram: DramModel,
+    costs: TransferCosts,
 ) -> Speculation | None:
     """What was placed, as the schedule's columns."""
     if not placed:
         return None
-    sizes = [entry.wanted.load.n_bytes for entry in placed]
+    wanted = [entry.wanted for entry in placed]
+    each = [costs.weights(want.layer, want.load) for want in wanted]
     return Speculation(
         granule_bytes=granule_bytes,
         decision_delay_ps=fetch.decision_delay_ps,
         decision=tuple(entry.decision for entry in placed),
         command=tuple(links.promoted.get(q, NONE) for q in range(len(placed))),
         arm=tuple(entry.arm for entry in placed),
-        layer=tuple(entry.wanted.layer for entry in placed),
-        n_bytes=tuple(sizes),
-        bus_bytes=tuple(dram.bus_bytes(n) for n in sizes),
-        occupancy_ps=tuple(dram.occupancy_ps(n) for n in sizes),
-        latency_ps=(dram.read_latency_ps,) * len(placed),
+        layer=tuple(want.layer for want in wanted),
+        n_bytes=tuple(want.load.n_bytes for want in wanted),
+        bus_bytes=tuple(cost.bus_bytes for cost in each),
+        occupancy_ps=tuple(cost.occupancy_ps for cost in each),
+        latency_ps=(costs.dram.read_latency_ps,) * len(placed),
         release_tile=tuple(entry.release for entry in placed),
         release_delay_ps=tuple(
             fetch.decision_delay_ps if entry.at_decision else 0 for entry in placed
@@ -291,4 +292,6 @@ def speculation_columns(
         staged=tuple(entry.wanted.load.kept for entry in placed),
         command_fence=links.command_fence,
         tile_fence=links.tile_fence,
+        bursts=tuple(cost.bursts for cost in each),
+        activates=tuple(cost.activates for cost in each),
     )

@@ -8,22 +8,32 @@ a row; its tiles lie in it in the order in which they are moved.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from simulator.cost.dram import DramModel, TransferCost
 from simulator.cost.dram_address import Transfer
 from simulator.mapping.plan import GroupPlan
+from simulator.mapping.schedule import NONE, CommandColumns, ReleaseCause
 from simulator.mapping.tiles import Load, TransferKind
 
 
 @dataclass(frozen=True)
-class Movement:
-    """One command: the group it is for, and its load, or the bytes of its store."""
+class Command:
+    """One DMA command: what it moves for which tile, and what it waits for; a store has no load.
+
+    `release`, `delay_ps`, `cause`, `after` and `staged` are as in `CommandColumns`.
+    """
 
     group: GroupPlan
+    tile: int
     load: Load | None
     store_bytes: int = 0
+    release: int = NONE
+    delay_ps: int = 0
+    cause: ReleaseCause = ReleaseCause.DATA
+    after: int = NONE
+    staged: bool = False
 
     @property
     def kind(self) -> TransferKind:
@@ -35,24 +45,29 @@ class Movement:
         """How much it moves."""
         return self.store_bytes if self.load is None else self.load.n_bytes
 
+    @property
+    def free_tile(self) -> int:
+        """The tile that, once done, gives a load's space back."""
+        return NONE if self.load is None else self.tile + self.load.held_for
+
 
 class TransferCosts:
     """Costs of a schedule's commands on one memory."""
 
     def __init__(self, dram: DramModel) -> None:
-        self._dram = dram
+        self.dram = dram
 
     def weights(self, group: str, load: Load) -> TransferCost:
         """Cost of a piece of a group's weights."""
         del group  # every group's weights start on a row
-        return self._dram.transfer_cost(Transfer(load.offset_bytes, load.n_bytes))
+        return self.dram.transfer_cost(Transfer(load.offset_bytes, load.n_bytes))
 
-    def in_order(self, movements: Iterable[Movement]) -> list[TransferCost]:
+    def in_order(self, commands: Iterable[Command]) -> list[TransferCost]:
         """Costs of commands in issue order."""
         moved: dict[tuple[str, bool], int] = defaultdict(int)
         costs = []
-        for movement in movements:
-            load, group = movement.load, movement.group
+        for command in commands:
+            load, group = command.load, command.group
             if load is not None and load.kind is TransferKind.WEIGHT:
                 costs.append(self.weights(group.group.name, load))
                 continue
@@ -60,8 +75,28 @@ class TransferCosts:
             region = shape.ofmap_bytes if load is None else shape.ifmap_bytes + shape.operand_bytes
             key = (group.group.name, load is None)
             address = moved[key] % region if region else 0
-            moved[key] += movement.n_bytes
-            costs.append(
-                self._dram.transfer_cost(Transfer(address, movement.n_bytes, is_write=load is None))
-            )
+            moved[key] += command.n_bytes
+            transfer = Transfer(address, command.n_bytes, is_write=load is None)
+            costs.append(self.dram.transfer_cost(transfer))
         return costs
+
+    def columns(self, commands: Sequence[Command]) -> CommandColumns:
+        """The commands as a schedule's columns."""
+        costs = self.in_order(commands)
+        write_ps, read_ps = self.dram.write_latency_ps, self.dram.read_latency_ps
+        return CommandColumns(
+            kind=tuple(command.kind for command in commands),
+            n_bytes=tuple(command.n_bytes for command in commands),
+            tile=tuple(command.tile for command in commands),
+            release_tile=tuple(command.release for command in commands),
+            release_delay_ps=tuple(command.delay_ps for command in commands),
+            release_cause=tuple(command.cause for command in commands),
+            after_command=tuple(command.after for command in commands),
+            free_tile=tuple(command.free_tile for command in commands),
+            staged=tuple(command.staged for command in commands),
+            bus_bytes=tuple(cost.bus_bytes for cost in costs),
+            occupancy_ps=tuple(cost.occupancy_ps for cost in costs),
+            latency_ps=tuple(write_ps if c.load is None else read_ps for c in commands),
+            bursts=tuple(cost.bursts for cost in costs),
+            activates=tuple(cost.activates for cost in costs),
+        )
