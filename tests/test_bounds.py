@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.compile import fetch_rules
-from simulator.cost.dram import RateLatencyDram
+from simulator.cost.memory import memory_of
 from simulator.fast.bounds import Timing, lower_bound_ps
 from simulator.fast.path_work import PathWorks
 from simulator.fast.recurrence import replay
@@ -87,7 +87,7 @@ def test_no_replay_of_a_tree_beats_its_bound(
 def check_lower_bounds(program: Program, spec: AcceleratorSpec, arms: tuple[int, ...]) -> None:
     plans = every_plan(program, spec)[::5]
     path = MappingProblem(program, spec).path(arms)
-    dram = RateLatencyDram(spec)
+    dram = memory_of(spec)
     scheduler = Scheduler(spec, dram)
     work = PathWorks(spec).of(plans, path)
     rules = {rule for policy in Policy for rule in fetch_rules(policy, spec)}

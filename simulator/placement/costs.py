@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from simulator.cost.dram import RateLatencyDram
+from simulator.cost.memory import memory_of
 from simulator.derive import derive_result
 from simulator.errors import InfeasiblePlanError
 from simulator.fast.recurrence import replay
@@ -95,7 +95,7 @@ class CostModel:
         self.fetch = FetchRule(False, spec.branch_latency_ps)
         self.simulated = 0
         self._problems: dict[tuple[Setting, ...], MappingProblem] = {}
-        self._scheduler = Scheduler(spec, RateLatencyDram(spec))
+        self._scheduler = Scheduler(spec, memory_of(spec))
 
     def program(self, placed: Sequence[Setting]) -> tuple[Program, frozenset[str]]:
         """The tree with every node's width, and the groups whose weights are on chip."""
@@ -163,7 +163,7 @@ class CostModel:
         All stages are costed at once where each fits with the same settings, one by one otherwise.
         """
         found: Costs = {}
-        self._scheduler = Scheduler(self.spec, RateLatencyDram(self.spec))  # forget old tiles
+        self._scheduler = Scheduler(self.spec, memory_of(self.spec))  # forget old tiles
         for stage in sorted(self.stages, key=lambda s: -len(s.nodes)):
             for combination in product(settings(widths), repeat=len(stage.nodes)):
                 key = (stage.prefix, combination)
