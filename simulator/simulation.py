@@ -15,6 +15,7 @@ from simulator.derive import derive_result
 from simulator.engine import simulate
 from simulator.ir import Route, Workload
 from simulator.mapping.case import Case
+from simulator.mapping.allocator import allocate
 from simulator.mapping.placement import Placement
 from simulator.policy import Policy, PolicyChoice
 from simulator.prefetch.stream import speculate
@@ -116,6 +117,8 @@ def run_workload(
 ) -> RunResult:
     """Compile for the given routes and replay each distinct case on the event engine.
 
+    Everything in the scratchpad is given addresses, which shows that it fits.
+
     Raises:
         InfeasiblePlanError: no blocking of some layer fits the scratchpad.
     """
@@ -128,6 +131,8 @@ def run_workload(
     compiled = compile_program(workload.program, spec, choice.policy, weights, placement)
     results = {}
     for case, schedule in compiled.schedules.items():
+        if schedule.speculation is None:
+            allocate(schedule, compiled.plans[case].residency.in_dram, spec)
         run = simulate(schedule)
         results[case] = derive_result(
             run.timeline,

@@ -88,7 +88,7 @@ def choose_residency(
         settled = True
         for live in liveness.values():
             while True:
-                residents = _residents(live, in_dram)
+                residents = resident_tensors(live, in_dram)
                 used = sum(tensor_bytes(t, spec) for t in residents)
                 tiles = tile_bytes_of(live, in_dram)
                 if used + tiles <= budget_bytes:
@@ -104,7 +104,7 @@ def choose_residency(
     return Residency(
         in_dram=fixed,
         resident_bytes={
-            name: sum(tensor_bytes(t, spec) for t in _residents(live, fixed))
+            name: sum(tensor_bytes(t, spec) for t in resident_tensors(live, fixed))
             for name, live in liveness.items()
         },
         staged_bytes={t.name: tensor_bytes(t, spec) for t in inputs if t.name in staged - fixed},
@@ -113,10 +113,10 @@ def choose_residency(
 
 def resident_demand_bytes(live: Liveness, in_dram: frozenset[str], spec: AcceleratorSpec) -> int:
     """Scratchpad bytes of the resident tensors while a group runs, tile buffers not counted."""
-    return sum(tensor_bytes(t, spec) for t in _residents(live, in_dram))
+    return sum(tensor_bytes(t, spec) for t in resident_tensors(live, in_dram))
 
 
-def _residents(live: Liveness, in_dram: Set[str]) -> list[Tensor]:
+def resident_tensors(live: Liveness, in_dram: Set[str]) -> list[Tensor]:
     """Distinct tensors that take scratchpad space while the group runs."""
     tensors = {t.name: t for t in (*live.through, *live.inputs)}
     if live.ofmap is not None:
