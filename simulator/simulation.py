@@ -14,8 +14,8 @@ from simulator.cost.energy import EnergyBreakdown
 from simulator.derive import derive_result
 from simulator.engine import simulate
 from simulator.ir import Route, Workload
-from simulator.mapping.case import Case
 from simulator.mapping.allocator import allocate
+from simulator.mapping.case import Case
 from simulator.mapping.placement import Placement
 from simulator.policy import Policy, PolicyChoice
 from simulator.prefetch.stream import speculate
