@@ -25,6 +25,7 @@ COMMANDS = {
     "describe": "count a workload's parameters, MACs and weight bytes",
     "build": "train a network, rebuild it as a tree, fine-tune it and keep its real routes",
     "quantise": "measure what a built tree gets right with weights of few bits",
+    "probe": "measure how early a built tree's decisions can be foreseen",
     "place": "choose bits and tier of every node of a tree within an accuracy budget",
     "study": "answer one question with many runs",
     "validate": "hold predictions against published measurements and peers",

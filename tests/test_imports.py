@@ -23,6 +23,7 @@ SIMULATOR_ORDER = (
     {"bits_rule"},
     {"program_file", "topology_csv", "counts", "routes", "weight_bits", "activation_bits"},
     {"outcomes_file"},
+    {"probes_file"},
     {"yaml_file"},
     {"spec_file"},
     {"cost"},
@@ -45,7 +46,8 @@ SIMULATOR_ORDER = (
 )
 RANK = {part: rank for rank, parts in enumerate(SIMULATOR_ORDER) for part in parts}
 OPEN_TO_WORKLOADS = {
-    *("counts", "errors", "ir", "outcomes_file", "program_file", "units", "validation", "version"),
+    *("counts", "errors", "ir", "outcomes_file", "probes_file", "program_file", "units"),
+    *("validation", "version"),
 }
 OWNERS = {
     "simpy": ("simulator.engine",),

@@ -1,0 +1,1 @@
+"""How early, and how surely, a built tree's decisions can be foreseen."""
