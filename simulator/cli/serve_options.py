@@ -5,39 +5,30 @@ from __future__ import annotations
 import argparse
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
-from pathlib import Path
 
 from simulator.cli.options import MAX_INFERENCES, add_simulation_options, with_chosen_bits
 from simulator.cli.resolve import resolve_workload
+from simulator.cli.serve_devices import devices_for, order_of
 from simulator.cli.services import Services
+from simulator.cli.stream_options import add_region_and_order_options
 from simulator.cost.energy_table import energy_table
 from simulator.errors import UserError
-from simulator.ir import Workload, leaf_routes
+from simulator.ir import Workload
 from simulator.mapping.placement import Placement
-from simulator.policy import Policy
-from simulator.program_file import routes_from_file
-from simulator.routes import check_routes
+from simulator.runtime.residency import ResidencyPolicy
 from simulator.serving.arrivals import Arrivals, TracedArrivals, parse_arrivals
 from simulator.serving.capacity import parse_duration_ps
-from simulator.serving.request import (
-    Arms,
-    Network,
-    Source,
-    Traffic,
-    drawn_routes,
-    replayed_routes,
-)
+from simulator.serving.npu import Sharing
+from simulator.serving.request import Network, Source, Traffic
 from simulator.serving.scheduling import Scheduling
-from simulator.serving.service import Device, StatelessDevice, service_table
 from simulator.serving.system import MOST_LEAVES, System
 from simulator.spec import AcceleratorSpec
 
 DEFAULT_REQUESTS = 50_000
-MOST_WEIGHT = 10_000
-"""Routes enter the choice of a plan by their counts, or their shares to this precision."""
 
 
 def add_serving_options(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +71,22 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
         help="for leaf_batched: how often the leaf predicted at arrival is right, from 0 to 1; "
         "1 is an oracle of routes, an upper bound (default 1)",
     )
-    add("--routes", type=Path, metavar="FILE", help="replay the routes of a file, over and over")
+    add(
+        "--residency",
+        choices=[
+            policy.value for policy in ResidencyPolicy if policy is not ResidencyPolicy.BELADY
+        ],
+        default=ResidencyPolicy.NONE.value,
+        help="which weights stay on chip for the next inference (default %(default)s)",
+    )
+    add(
+        "--sharing",
+        choices=[choice.value for choice in Sharing],
+        default=Sharing.TURNS.value,
+        help="of several workloads with --residency: whether each loses its weights to the next, "
+        "or has its part of --region (default %(default)s)",
+    )
+    add_region_and_order_options(parser)
     add(
         "--skip",
         type=int,
@@ -103,21 +109,26 @@ def systems_for(
     if not names or len(set(names)) < len(names):
         raise UserError(f"--workload {args.workload}: name one or more different workloads")
     workloads = with_chosen_bits(args, [resolve_workload(name, services) for name in names])
-    if args.routes and len(workloads) > 1:
-        raise UserError("--routes: replays the routes of one workload; several have theirs drawn")
-    if len(workloads) > 1 and not args.each and Placement(args.placement) is Placement.KEEP_ALL:
+    if (args.routes or args.outcomes) and len(names) > 1:
+        raise UserError("--routes, --outcomes: are of one workload; name one, or build's folders")
+    if len(names) > 1 and not args.each and Placement(args.placement) is Placement.KEEP_ALL:
         raise UserError("--placement keep_all: networks that share an NPU overwrite each other")
     deadlines = _each(_deadlines_ps(args), len(names), "--deadline")
     arrivals = [parse_arrivals(text, needs_rate) for text in _listed(args.arrivals)]
-    groups = [[number] for number in range(len(names))] if args.each else [[*range(len(names))]]
     if args.each and len(arrivals) > 1:
         raise UserError(f"--arrivals {args.arrivals}: with --each, one for all workloads")
-    return [
-        _Builder(args, spec, [workloads[n] for n in group], [deadlines[n] for n in group]).system(
-            arrivals
-        )
-        for group in groups
-    ]
+    parts = [_Part(*each) for each in zip(names, workloads, deadlines, strict=True)]
+    groups = [[part] for part in parts] if args.each else [parts]
+    return [_Builder(args, spec, services, group).system(arrivals) for group in groups]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A network of a system: as the command line names it, what it is, and its deadline."""
+
+    named: str
+    workload: Workload
+    deadline_ps: int | None
 
 
 class _Builder:
@@ -127,11 +138,11 @@ class _Builder:
         self,
         args: argparse.Namespace,
         spec: AcceleratorSpec,
-        workloads: Sequence[Workload],
-        deadlines: Sequence[int | None],
+        services: Services,
+        parts: Sequence[_Part],
     ) -> None:
-        self.args, self.spec = args, spec
-        self.workloads, self.deadlines = workloads, deadlines
+        self.args, self.spec, self.services, self.parts = args, spec, services, parts
+        self.workloads = tuple(part.workload for part in parts)
 
     def system(self, arrivals: Sequence[Arrivals]) -> System:
         """The system with its traffic and devices."""
@@ -140,34 +151,35 @@ class _Builder:
         count = self._count([source.arrivals for source in sources])
         if args.skip >= count:
             raise UserError(f"--skip {args.skip}: there are {count} requests")
-        networks = tuple(self._network(number) for number in range(len(names)))
-        counts = [Counter(islice(network.routes(), count)) for network in networks]
-        devices, cold_ps = self._devices(counts)
+        orders = [
+            order_of(args, part.named, part.workload, self.spec, self.services)
+            for part in self.parts
+        ]
+        counts = [Counter(islice(order.routes(), count)) for order in orders]
+        devices = devices_for(args, self.spec, self.workloads, counts)
+        networks = tuple(
+            Network(part.workload.name, order.routes, order.leaves, part.deadline_ps)
+            for part, order in zip(self.parts, orders, strict=True)
+        )
+        keeps = any(devices.region_bytes) or Placement(args.placement) is not Placement.STREAM
         accuracy = 1.0 if args.leaf_accuracy is None else args.leaf_accuracy
         frequent = sorted(
             ((-times, number, arms) for number, c in enumerate(counts) for arms, times in c.items())
         )[:MOST_LEAVES]
         return System(
-            workloads=tuple(self.workloads),
+            workloads=self.workloads,
             traffic=Traffic(networks, sources, count, args.seed, accuracy),
-            devices=devices,
-            cold_ps=tuple(cold_ps),
+            devices=devices.fresh,
+            cold_ps=devices.cold_ps,
+            region_bytes=devices.region_bytes,
+            sharing=Sharing(args.sharing),
+            orders=tuple(order.origin for order in orders),
             scheduling=Scheduling(args.scheduling),
             skip=args.skip,
             static_w=energy_table(self.spec).static_w,
             leaves=tuple(sorted((number, arms) for _, number, arms in frequent)),
-            independent=args.routes is None and Placement(args.placement) is Placement.STREAM,
+            independent=all(order.independent for order in orders) and not keeps,
         )
-
-    def _network(self, number: int) -> Network:
-        workload, args = self.workloads[number], self.args
-        leaves = tuple(leaf_routes(workload.program))
-        routes = drawn_routes(leaves, workload.leaf_shares, args.seed)
-        if args.routes:
-            given = routes_from_file(args.routes)
-            check_routes(workload.program, given, str(args.routes))
-            routes = replayed_routes(tuple(route.arms for route in given))
-        return Network(workload.name, routes, leaves, self.deadlines[number])
 
     def _sources(self, arrivals: Sequence[Arrivals], names: list[str]) -> tuple[Source, ...]:
         everyone = tuple(range(len(names)))
@@ -211,29 +223,6 @@ class _Builder:
         if wanted is not None and wanted > sum(traced):
             raise UserError(f"--inferences {wanted}: the trace holds {sum(traced)} arrivals")
         return wanted or sum(traced)
-
-    def _devices(
-        self, counts: Sequence[Mapping[Arms, int]]
-    ) -> tuple[Callable[[], Sequence[Device]], list[int]]:
-        policy, placement = Policy(self.args.policy), Placement(self.args.placement)
-        tables = [
-            service_table(workload, self.spec, policy, _weights(found), placement)
-            for workload, found in zip(self.workloads, counts, strict=True)
-        ]
-        cold_ps = [
-            max(entry.latency_ps for entry in table.inferences.values())
-            + (table.reload.latency_ps if table.reload else 0)
-            for table in tables
-        ]
-        return (lambda: [StatelessDevice(table) for table in tables]), cold_ps
-
-
-def _weights(counts: Mapping[Arms, int]) -> dict[Arms, int]:
-    """The counts, or where they are large their shares, none of them zero."""
-    total = sum(counts.values())
-    if total <= MOST_WEIGHT:
-        return dict(counts)
-    return {arms: max(times * MOST_WEIGHT // total, 1) for arms, times in counts.items()}
 
 
 def _check_numbers(args: argparse.Namespace) -> None:

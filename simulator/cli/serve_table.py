@@ -7,8 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from simulator.cli.format import make_console, percent, quantity
+from simulator.cli.format import kib, make_console, percent, quantity
 from simulator.serving.capacity import Target
+from simulator.serving.npu import Sharing
 from simulator.serving.scheduling import Scheduling
 from simulator.serving.summary import CORRELATED, FEW_BEYOND, QUANTILES
 from simulator.serving.system import ServingResult
@@ -45,7 +46,19 @@ def _setting(summary: dict[str, Any], settings: dict[str, Any]) -> str:
     parts.append(f"{summary['requests']:,} requests, seed {settings['seed']}")
     if summary["counted"] < summary["requests"]:
         parts.append(f"the first {settings['skip']:,} not counted")
-    return f"{'; '.join(parts)}\npolicy {settings['policy']}, placement {settings['placement']}"
+    return f"{'; '.join(parts)}\n{_regime(settings, summary)}"
+
+
+def _regime(settings: dict[str, Any], summary: dict[str, Any]) -> str:
+    """What is fetched when, what stays on chip, and in which order inputs come."""
+    kept = f"policy {settings['policy']}, placement {settings['placement']}"
+    if any(summary["region_bytes"]):
+        sizes = " and ".join(kib(size) for size in summary["region_bytes"])
+        kept = (
+            f"policy {settings['policy']}, residency {settings['residency']} of "
+            f"{settings['granularity']}s in {sizes}, scope {settings['scope']}"
+        )
+    return "\n".join([kept, *(f"inputs {order}" for order in summary["orders"])])
 
 
 def _saturation(summary: dict[str, Any]) -> str:
@@ -165,9 +178,12 @@ def _notes(summary: dict[str, Any], result: ServingResult) -> list[str]:
     notes = []
     system = result.system
     if len(system.traffic.networks) > 1:
+        switches = f"{summary['network_switches']:,} inferences followed one of another network"
         notes.append(
-            f"one network at a time has the scratchpad; {summary['network_switches']:,} inferences "
-            "followed one of another network, which leaves nothing on chip"
+            f"each network keeps its weights in a region of its own; {switches}"
+            if system.sharing is Sharing.PARTITION
+            else f"one network at a time has the scratchpad; {switches}, which leaves none of "
+            "their weights on chip"
         )
     if system.scheduling is Scheduling.LEAF_BATCHED:
         accuracy = system.traffic.accuracy_fraction
@@ -217,11 +233,14 @@ def print_loads(data: dict[str, Any], target: Target | None) -> None:
     console = make_console()
     provenance = data["provenance"]
     settings = provenance["settings"]
+    kept = f"placement {settings['placement']}"
+    if settings["residency"] != "none":
+        kept = f"residency {settings['residency']}, region {settings['region']}"
     console.print(f"[bold]{provenance['spec']['name']}[/]: {provenance['spec_origin']}")
     deadline = f", deadline {settings['deadline']}" if settings["deadline"] else ""
     console.print(
         f"{settings['arrivals']} arrivals, scheduling {settings['scheduling']}{deadline}, seed "
-        f"{settings['seed']}; policy {settings['policy']}, placement {settings['placement']}",
+        f"{settings['seed']}; policy {settings['policy']}, {kept}",
         soft_wrap=True,
     )
     for system in data["systems"]:

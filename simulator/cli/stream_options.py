@@ -44,6 +44,11 @@ def add_stream_options(parser: argparse.ArgumentParser) -> None:
         metavar="P1,P2",
         help=f"what stays on chip: {', '.join(ResidencyPolicy)}, or {ALL} of them (default)",
     )
+    add_region_and_order_options(parser)
+
+
+def add_region_and_order_options(parser: argparse.ArgumentParser) -> None:
+    """Declare where weights stay and how inputs follow one another."""
     parser.add_argument(
         "--region",
         default=AUTO,

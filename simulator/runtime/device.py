@@ -65,7 +65,8 @@ class Device:
     ) -> None:
         self.workload, self.spec, self.policy = workload, spec, policy
         self.residency = residency or Residency()
-        self._mapped = map_workload(workload, spec, policy, self.residency.region_bytes)
+        reserved_bytes = self.residency.region_bytes + self.residency.others_bytes
+        self._mapped = map_workload(workload, spec, policy, reserved_bytes)
         self.itinerary: Itinerary = itinerary_of(workload, self._mapped.problem.steps)
         self.cuts: tuple[NodeCut, ...] = tuple(
             cut_node(

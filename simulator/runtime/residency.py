@@ -63,6 +63,7 @@ class Residency:
         bit_slices: equal slices of a weight's bits, for that granularity.
         scope: which nodes may stay.
         standin: a node behind a branch whose high slices are resident runs on these alone.
+        others_bytes: scratchpad that the plan leaves to the regions of other networks.
     """
 
     policy: ResidencyPolicy = ResidencyPolicy.NONE
@@ -71,9 +72,10 @@ class Residency:
     bit_slices: int = 2
     scope: Scope = Scope.ALL
     standin: bool = False
+    others_bytes: int = 0
 
     def __post_init__(self) -> None:
-        if self.region_bytes < 0:
+        if min(self.region_bytes, self.others_bytes) < 0:
             raise UserError(f"region_bytes {self.region_bytes}: must be zero or more")
         if not 2 <= self.bit_slices <= 8:
             raise UserError(f"bit_slices {self.bit_slices}: must be from 2 to 8")

@@ -150,13 +150,3 @@ def drawn_routes(
             yield from (leaves[pick] for pick in picks.tolist())
 
     return routes
-
-
-def replayed_routes(routes: tuple[Arms, ...]) -> Callable[[], Iterator[Arms]]:
-    """Given routes in their order, from the start again when they end."""
-
-    def replay() -> Iterator[Arms]:
-        while True:
-            yield from routes
-
-    return replay

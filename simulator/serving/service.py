@@ -32,7 +32,10 @@ class Served(Protocol):
 
 
 class Device(Protocol):
-    """An NPU running one network, with whatever state it keeps between inferences."""
+    """An NPU running one network, with whatever state it keeps between inferences.
+
+    `simulator.runtime.device.Device` is one that keeps weights.
+    """
 
     def serve(self, arms: Arms) -> Served:
         """Run one inference and keep what it leaves on chip."""

@@ -38,6 +38,8 @@ def summarise_serving(result: ServingResult) -> dict[str, Any]:
             ps_to_s(network.deadline_ps) if network.deadline_ps is not None else None
             for network in result.system.traffic.networks
         ],
+        "region_bytes": list(result.system.region_bytes),
+        "orders": list(result.system.orders),
         "requests": path.served,
         "counted": everything[Quantity.RESPONSE].whole.count,
         "offered_load_fraction": path.offered_fraction,

@@ -9,7 +9,7 @@ from itertools import islice
 
 from simulator.ir import Workload
 from simulator.serving.collector import Collector
-from simulator.serving.npu import SharedNpu
+from simulator.serving.npu import SharedNpu, Sharing
 from simulator.serving.queue import QueuePath, run_queue
 from simulator.serving.request import Arms, Request, Traffic
 from simulator.serving.scheduling import LeafBatchedLine, Scheduling, make_line
@@ -30,6 +30,9 @@ class System:
         traffic: what arrives.
         devices: brings a device for every network, in the state it has when nothing ran yet.
         cold_ps: by network, the longest inference that finds nothing on chip.
+        region_bytes: by network, the scratchpad that keeps weights from inference to inference.
+        sharing: what the networks do with the scratchpad.
+        orders: by network, how its inputs follow one another, for people.
         scheduling: the order of service.
         skip: requests that are served but not counted, while the queue fills.
         static_w: power drawn while idle.
@@ -42,6 +45,9 @@ class System:
     traffic: Traffic
     devices: Callable[[], Sequence[Device]]
     cold_ps: tuple[int, ...]
+    region_bytes: tuple[int, ...]
+    sharing: Sharing
+    orders: tuple[str, ...]
     scheduling: Scheduling
     skip: int
     static_w: float
@@ -55,7 +61,7 @@ class System:
 
     def npu(self) -> SharedNpu:
         """The NPU before its first inference."""
-        return SharedNpu(self.devices(), self.cold_ps)
+        return SharedNpu(self.devices(), self.cold_ps, self.sharing)
 
     def at_rate(self, rate_hz: Fraction) -> System:
         """The same system with all arrivals scaled to a total rate, each source's share kept."""

@@ -1,0 +1,186 @@
+"""The devices that `serve` puts requests on, and the routes their inputs take, from its options."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from simulator.cli.services import Services
+from simulator.cli.stream_options import (
+    chosen_outcomes,
+    chosen_population,
+    region_size,
+)
+from simulator.errors import UserError
+from simulator.ir import Workload, leaf_routes
+from simulator.mapping.placement import Placement
+from simulator.mapping.plan import MappingProblem
+from simulator.policy import Policy
+from simulator.runtime.device import Device as KeepingDevice
+from simulator.runtime.granularity import Granularity
+from simulator.runtime.itinerary import itinerary_of
+from simulator.runtime.region_size import largest_harmless_region
+from simulator.runtime.residency import Residency, ResidencyPolicy, Scope
+from simulator.runtime.streams import Stream, StreamKind
+from simulator.serving.npu import Sharing
+from simulator.serving.request import Arms, drawn_routes
+from simulator.serving.service import Device, StatelessDevice, service_table
+from simulator.spec import AcceleratorSpec
+
+MOST_WEIGHT = 10_000
+"""Routes enter the choice of a plan by their counts, or their shares to this precision."""
+ENDLESS = 2**62
+"""Inputs of a stream of which only as many are drawn as requests arrive."""
+
+
+@dataclass(frozen=True)
+class Devices:
+    """Devices for networks that share an NPU.
+
+    Attributes:
+        fresh: brings them in the state they have before anything ran.
+        cold_ps: by network, the longest inference that finds nothing on chip.
+        region_bytes: by network, the scratchpad that keeps weights; zero without residency.
+    """
+
+    fresh: Callable[[], Sequence[Device]]
+    cold_ps: tuple[int, ...]
+    region_bytes: tuple[int, ...]
+
+
+def devices_for(
+    args: argparse.Namespace,
+    spec: AcceleratorSpec,
+    workloads: Sequence[Workload],
+    counts: Sequence[Mapping[Arms, int]],
+) -> Devices:
+    """Devices that keep weights as --residency says, or none.
+
+    Raises:
+        InfeasiblePlanError: no blocking of some layer fits the scratchpad.
+        UserError: options that contradict each other.
+    """
+    sharing = Sharing(args.sharing)
+    if ResidencyPolicy(args.residency) is ResidencyPolicy.NONE:
+        if sharing is Sharing.PARTITION:
+            raise UserError("--sharing partition: of weights that stay on chip; needs --residency")
+        return _stateless(args, spec, workloads, counts)
+    if Placement(args.placement) is not Placement.STREAM:
+        raise UserError(f"--placement {args.placement}: weights stay by --residency; leave one out")
+    return _keeping(args, spec, workloads, sharing)
+
+
+def _stateless(
+    args: argparse.Namespace,
+    spec: AcceleratorSpec,
+    workloads: Sequence[Workload],
+    counts: Sequence[Mapping[Arms, int]],
+) -> Devices:
+    policy, placement = Policy(args.policy), Placement(args.placement)
+    tables = [
+        service_table(workload, spec, policy, _weights(found), placement)
+        for workload, found in zip(workloads, counts, strict=True)
+    ]
+    cold_ps = tuple(
+        max(entry.latency_ps for entry in table.inferences.values())
+        + (table.reload.latency_ps if table.reload else 0)
+        for table in tables
+    )
+    return Devices(
+        lambda: [StatelessDevice(table) for table in tables], cold_ps, (0,) * len(tables)
+    )
+
+
+def _weights(counts: Mapping[Arms, int]) -> dict[Arms, int]:
+    """The counts, or where they are large their shares, none of them zero."""
+    total = sum(counts.values())
+    if total <= MOST_WEIGHT:
+        return dict(counts)
+    return {arms: max(times * MOST_WEIGHT // total, 1) for arms, times in counts.items()}
+
+
+def _keeping(
+    args: argparse.Namespace,
+    spec: AcceleratorSpec,
+    workloads: Sequence[Workload],
+    sharing: Sharing,
+) -> Devices:
+    policy, size = Policy(args.policy), region_size(args.region, spec)
+    sizes = [
+        largest_harmless_region(workload, spec, policy)[0] if size is None else size
+        for workload in workloads
+    ]
+    if sharing is Sharing.PARTITION:
+        sizes = [min(sizes) // len(sizes)] * len(sizes)
+    devices: list[KeepingDevice] = []
+    for workload, region_bytes in zip(workloads, sizes, strict=True):
+        residency = Residency(
+            policy=ResidencyPolicy(args.residency),
+            granularity=Granularity(args.granularity),
+            region_bytes=region_bytes,
+            scope=Scope(args.scope),
+            others_bytes=sum(sizes) - region_bytes if sharing is Sharing.PARTITION else 0,
+        )
+        devices.append(KeepingDevice(workload, spec, policy, residency))
+
+    def fresh() -> Sequence[Device]:
+        for device in devices:
+            device.reset()
+        return devices
+
+    return Devices(fresh, tuple(_cold_ps(device) for device in devices), tuple(sizes))
+
+
+def _cold_ps(device: KeepingDevice) -> int:
+    longest_ps = 0
+    for arms in device.itinerary.shares:
+        device.reset()
+        longest_ps = max(longest_ps, device.serve(arms).latency_ps)
+    return longest_ps
+
+
+@dataclass(frozen=True)
+class Order:
+    """How the inputs of a network follow one another.
+
+    Attributes:
+        routes: starts the stream of their routes, the same each time.
+        leaves: every route there is.
+        independent: whether each is drawn by itself.
+        origin: in which order they come and from where, for people.
+    """
+
+    routes: Callable[[], Iterator[Arms]]
+    leaves: tuple[Arms, ...]
+    independent: bool
+    origin: str
+
+
+def order_of(
+    args: argparse.Namespace,
+    named: str,
+    workload: Workload,
+    spec: AcceleratorSpec,
+    services: Services,
+) -> Order:
+    """The order that the options ask for; by itself that of real inputs, else independent draws.
+
+    Raises:
+        UserError: a number out of range, or an order that the inputs do not allow.
+    """
+    alone = argparse.Namespace(**{**vars(args), "workload": named})
+    itinerary = itinerary_of(workload, MappingProblem(workload.program, spec).steps)
+    outcomes = chosen_outcomes(alone, workload, services)
+    population = chosen_population(alone, workload, itinerary, outcomes, services)
+    default = StreamKind.DATA_SET if population.ordered else StreamKind.INDEPENDENT
+    kind = StreamKind(args.stream) if args.stream else default
+    independent = kind is StreamKind.INDEPENDENT
+    leaves = tuple(leaf_routes(workload.program))
+    origin = f"{kind}, {population.origin}"
+    if independent and not population.ordered:
+        # Those that `run` draws from the same seed.
+        routes = drawn_routes(leaves, workload.leaf_shares, args.seed)
+        return Order(routes, leaves, True, origin)
+    stream = Stream(kind, population, ENDLESS, args.seed, args.persistence, args.burst)
+    return Order(stream.routes, leaves, independent, origin)
