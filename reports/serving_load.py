@@ -7,14 +7,14 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports import palette, wording
 from reports.sheet import HEADER_IN, LABEL_PT, MARGIN_IN, Sheet
 from simulator.units import PS_PER_S
 
 PLOT_IN = (6.0, 4.0)
-LEGEND_IN = 2.75
+LEGEND_IN = 2.9
 LINES: dict[str, Any] = {"p50": ":", "p99": "-", "p99.9": "--"}
 ROW_IN = 0.2
 
@@ -35,12 +35,15 @@ def draw_load(data: dict[str, Any]) -> Sheet:
     """One colour a system: median, p99 with its interval, p99.9, saturation, what is sustained."""
     provenance, systems = data["provenance"], data["systems"]
     settings = provenance["settings"]
+    kept = ""
+    if settings["residency"] != "none":
+        kept = f", residency {settings['residency']} in {settings['region']}"
     sheet = Sheet(
         width_in=MARGIN_IN + 0.65 + PLOT_IN[0] + 0.3 + LEGEND_IN,
         height_in=HEADER_IN + PLOT_IN[1] + 0.75,
         headline="Response time over the rate of requests",
         caption=f"{provenance['spec']['name']}, {settings['arrivals']} arrivals, "
-        f"{settings['scheduling']}, policy {settings['policy']}",
+        f"{settings['scheduling'].replace(',', ' and ')}, policy {settings['policy']}{kept}",
     )
     left_in = MARGIN_IN + 0.65
     axes = sheet.axes(left_in, HEADER_IN, *PLOT_IN)
@@ -48,9 +51,11 @@ def draw_load(data: dict[str, Any]) -> Sheet:
     for number, system in enumerate(systems):
         _draw_system(axes, system, palette.SERIES[number % len(palette.SERIES)], scale)
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    most_hz = max(system["saturation_hz"] for system in systems)
-    axes.set_xlim(0, most_hz * 1.04)
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    most_hz = max(rate_hz for system in systems for rate_hz in _rates(system))
+    axes.set_xlim(0, most_hz * 1.05)
     axes.set_xlabel("requests per second")
     axes.set_ylabel(f"response time ({scale.unit})")
     axes.grid()
@@ -61,6 +66,13 @@ def draw_load(data: dict[str, Any]) -> Sheet:
 
 def _steady(system: dict[str, Any]) -> list[dict[str, Any]]:
     return [point for point in system["points"] if not point["saturated"]]
+
+
+def _rates(system: dict[str, Any]) -> list[float]:
+    """Every rate that is drawn."""
+    capacity = system["capacity"]
+    met = [capacity["met"]["rate_hz"]] if capacity and capacity["met"] else []
+    return [system["saturation_hz"], *met, *(point["rate_hz"] for point in _steady(system))]
 
 
 def _highest_s(systems: list[dict[str, Any]]) -> float:
@@ -101,7 +113,7 @@ def _draw_target(
             continue
         colour = palette.SERIES[number % len(palette.SERIES)]
         axes.plot([met["rate_hz"]], [limit], "D", color=colour, markersize=6, zorder=4)
-        right = met["rate_hz"] > 0.85 * most_hz
+        right = met["rate_hz"] > 0.93 * most_hz
         axes.annotate(
             f"{wording.three_digits(met['rate_hz'])}/s",
             (met["rate_hz"], limit),
@@ -119,7 +131,7 @@ def _legends(sheet: Sheet, systems: list[dict[str, Any]], left_in: float) -> Non
     handles: list[Any] = [
         Patch(
             color=palette.SERIES[number % len(palette.SERIES)],
-            label=wording.clip(system["system"], 34),
+            label=wording.clip(system["system"], 38),
         )
         for number, system in enumerate(systems)
     ]
@@ -127,7 +139,7 @@ def _legends(sheet: Sheet, systems: list[dict[str, Any]], left_in: float) -> Non
     grey = palette.DARK_GREY
     marks = [Line2D([], [], color=grey, linestyle=style, label=n) for n, style in LINES.items()]
     marks[1].set_label("p99, shaded: 95 % interval")
-    marks.append(Line2D([], [], color=grey, linewidth=0.9, label="upright: saturation"))
+    marks.append(Line2D([], [], color=grey, linewidth=0.9, label="upright: back to back, in order"))
     if any(knee(system["points"]) for system in systems):
         ring: dict[str, Any] = {"marker": "o", "markerfacecolor": "white", "linestyle": ""}
         label = "knee: most load per mean response"

@@ -6,7 +6,7 @@ import argparse
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 
@@ -27,6 +27,7 @@ from simulator.serving.request import Network, Source, Traffic
 from simulator.serving.scheduling import Scheduling
 from simulator.serving.system import MOST_LEAVES, System
 from simulator.spec import AcceleratorSpec
+from simulator.validation import nearest
 
 DEFAULT_REQUESTS = 50_000
 
@@ -60,9 +61,10 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--scheduling",
-        choices=[choice.value for choice in Scheduling],
         default=Scheduling.FIFO.value,
-        help="which waiting request is next (default %(default)s)",
+        metavar="S[,S2]",
+        help=f"which waiting request is next: {', '.join(Scheduling)}; with --load or --sustain "
+        "several, side by side (default %(default)s)",
     )
     add(
         "--leaf-accuracy",
@@ -104,7 +106,8 @@ def systems_for(
     Raises:
         UserError: options that contradict each other or hold senseless values.
     """
-    _check_numbers(args)
+    schedulings = _schedulings(args)
+    _check_numbers(args, schedulings)
     names = _listed(args.workload)
     if not names or len(set(names)) < len(names):
         raise UserError(f"--workload {args.workload}: name one or more different workloads")
@@ -119,7 +122,14 @@ def systems_for(
         raise UserError(f"--arrivals {args.arrivals}: with --each, one for all workloads")
     parts = [_Part(*each) for each in zip(names, workloads, deadlines, strict=True)]
     groups = [[part] for part in parts] if args.each else [parts]
-    return [_Builder(args, spec, services, group).system(arrivals) for group in groups]
+    systems = [_Builder(args, spec, services, group).system(arrivals) for group in groups]
+    if len(schedulings) == 1:
+        return [replace(system, scheduling=schedulings[0]) for system in systems]
+    return [
+        replace(system, scheduling=scheduling, label=scheduling.value)
+        for system in systems
+        for scheduling in schedulings
+    ]
 
 
 @dataclass(frozen=True)
@@ -174,7 +184,7 @@ class _Builder:
             region_bytes=devices.region_bytes,
             sharing=Sharing(args.sharing),
             orders=tuple(order.origin for order in orders),
-            scheduling=Scheduling(args.scheduling),
+            scheduling=Scheduling.FIFO,
             skip=args.skip,
             static_w=energy_table(self.spec).static_w,
             leaves=tuple(sorted((number, arms) for _, number, arms in frequent)),
@@ -225,20 +235,34 @@ class _Builder:
         return wanted or sum(traced)
 
 
-def _check_numbers(args: argparse.Namespace) -> None:
+def _schedulings(args: argparse.Namespace) -> list[Scheduling]:
+    names = _listed(args.scheduling)
+    for name in names:
+        if name not in set(Scheduling):
+            raise UserError(
+                f"--scheduling {name!r}: no such order{nearest(name, list(Scheduling))}; "
+                f"there are {', '.join(Scheduling)}"
+            )
+    if not names or len(set(names)) < len(names):
+        raise UserError(f"--scheduling {args.scheduling!r}: name one or more different orders")
+    if len(names) > 1 and args.load is None and args.sustain is None:
+        raise UserError(f"--scheduling {args.scheduling}: several only with --load or --sustain")
+    return [Scheduling(name) for name in names]
+
+
+def _check_numbers(args: argparse.Namespace, schedulings: Sequence[Scheduling]) -> None:
     if args.seed < 0:
         raise UserError(f"--seed {args.seed}: must be zero or more")
     if args.inferences is not None and not 1 <= args.inferences <= MAX_INFERENCES:
         raise UserError(f"--inferences {args.inferences}: must be from 1 to {MAX_INFERENCES}")
     if args.skip < 0:
         raise UserError(f"--skip {args.skip}: must be zero or more")
-    batched = args.scheduling == Scheduling.LEAF_BATCHED.value
     if args.leaf_accuracy is not None:
         if not 0 <= args.leaf_accuracy <= 1:
             raise UserError(f"--leaf-accuracy {args.leaf_accuracy}: must be from 0 to 1")
-        if not batched:
+        if Scheduling.LEAF_BATCHED not in schedulings:
             raise UserError("--leaf-accuracy: only --scheduling leaf_batched predicts leaves")
-    if args.scheduling != Scheduling.FIFO.value and args.deadline is None:
+    if args.deadline is None and set(schedulings) != {Scheduling.FIFO}:
         raise UserError(f"--scheduling {args.scheduling}: needs a --deadline")
 
 

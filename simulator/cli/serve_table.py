@@ -244,7 +244,7 @@ def print_loads(data: dict[str, Any], target: Target | None) -> None:
         soft_wrap=True,
     )
     for system in data["systems"]:
-        title = f"\n{system['system']}: never rests at {rate(system['saturation_hz'])} requests/s"
+        title = f"\n{system['system']}: {rate(system['saturation_hz'])} requests/s back to back"
         if system["points"]:
             console.print(_loads(system, title, bool(settings["deadline"])))
         else:

@@ -21,6 +21,8 @@ STEP_FRACTION = Fraction(1, 1000)
 """Rates are searched to this share of the saturation rate."""
 LEAST_LOAD = Fraction(1, 100)
 """A target that is not met at this load is held to be beyond reach."""
+MOST_LOAD = 20
+"""Orders that find more weights on chip may sustain more than the saturation rate, not so much."""
 _UNITS_PS = {"s": 10**12, "ms": 10**9, "us": 10**6, "µs": 10**6, "ns": 10**3}
 _TARGET = re.compile(r"\s*([\w.]+)\s*<=?\s*([0-9.eE+-]+)\s*(\S+)\s*")
 MISSED = "missed"
@@ -167,7 +169,7 @@ def at_load(system: System, saturation_hz: Fraction, load: Fraction) -> LoadPoin
 def find_capacity(
     system: System, target: Target, tell: Callable[[LoadPoint], None] | None = None
 ) -> Capacity:
-    """The highest rate that meets a target, by bisection between little load and saturation.
+    """The highest rate that meets a target, by bisection from little load to saturation.
 
     All rates see the same random numbers, so that with services that hang on nothing but the
     route a request never waits less at a higher rate.
@@ -183,12 +185,13 @@ def find_capacity(
             tell(point)
         return point
 
-    low, high = run(LEAST_LOAD), run(Fraction(1))
-    met, missed = (low if target.met(low.result) else None), high
-    if met is None:
-        missed = low
-    elif target.met(high.result):
-        return Capacity(target, saturation_hz, high, None, len(tried), _monotone(target, tried))
+    low = run(LEAST_LOAD)
+    met, missed = (low, run(Fraction(1))) if target.met(low.result) else (None, low)
+    while met is not None and target.met(missed.result):
+        met = missed
+        if met.result.saturated or met.load >= MOST_LOAD:
+            return Capacity(target, saturation_hz, met, None, len(tried), _monotone(target, tried))
+        missed = run(met.load * Fraction(5, 4))
     while met is not None and missed.load - met.load > STEP_FRACTION:
         middle = run((met.load + missed.load) / 2)
         if target.met(middle.result):

@@ -39,6 +39,7 @@ class System:
         leaves: network and arms of the leaves to tell apart.
         independent: whether an inference's cost hangs on nothing but its own route, and routes
             are drawn independently.
+        label: what tells it from other systems of the same workloads.
     """
 
     workloads: tuple[Workload, ...]
@@ -53,11 +54,13 @@ class System:
     static_w: float
     leaves: tuple[tuple[int, Arms], ...]
     independent: bool
+    label: str = ""
 
     @property
     def name(self) -> str:
-        """The workloads' names."""
-        return " + ".join(workload.name for workload in self.workloads)
+        """The workloads' names, and the label if there is one."""
+        names = " + ".join(workload.name for workload in self.workloads)
+        return f"{names}, {self.label}" if self.label else names
 
     def npu(self) -> SharedNpu:
         """The NPU before its first inference."""
@@ -75,7 +78,10 @@ class System:
         return replace(self, traffic=replace(self.traffic, sources=scaled))
 
     def saturation_hz(self) -> Fraction:
-        """The rate at which the NPU never rests, its first requests served back to back."""
+        """The rate at which the NPU never rests, its first requests served in order, back to back.
+
+        Another order may sustain more, where it finds more weights on chip.
+        """
         system = self
         if any(source.arrivals.rate_hz is None for source in self.traffic.sources):
             system = self.at_rate(Fraction(1))  # any: only the order of requests counts
