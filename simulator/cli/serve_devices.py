@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
+from simulator.cli.options import policy_choice
 from simulator.cli.services import Services
 from simulator.cli.stream_options import (
     chosen_outcomes,
@@ -14,9 +17,11 @@ from simulator.cli.stream_options import (
 )
 from simulator.errors import UserError
 from simulator.ir import Workload, leaf_routes
+from simulator.mapping.case import Case
 from simulator.mapping.placement import Placement
 from simulator.mapping.plan import MappingProblem
-from simulator.policy import Policy
+from simulator.policy import SPECULATING, Policy, PolicyChoice
+from simulator.prefetch.stream import Speculator
 from simulator.runtime.device import Device as KeepingDevice
 from simulator.runtime.granularity import Granularity
 from simulator.runtime.itinerary import itinerary_of
@@ -53,7 +58,8 @@ def devices_for(
     args: argparse.Namespace,
     spec: AcceleratorSpec,
     workloads: Sequence[Workload],
-    counts: Sequence[Mapping[Arms, int]],
+    orders: Sequence[Order],
+    count: int,
 ) -> Devices:
     """Devices that keep weights as --residency says, or none.
 
@@ -65,7 +71,11 @@ def devices_for(
     if ResidencyPolicy(args.residency) is ResidencyPolicy.NONE:
         if sharing is Sharing.PARTITION:
             raise UserError("--sharing partition: of weights that stay on chip; needs --residency")
-        return _stateless(args, spec, workloads, counts)
+        return _stateless(args, spec, workloads, [islice(o.routes(), count) for o in orders])
+    if Policy(args.policy) in SPECULATING:
+        raise UserError(
+            f"--policy {args.policy}: does not go with --residency; use on_demand or oracle"
+        )
     if Placement(args.placement) is not Placement.STREAM:
         raise UserError(f"--placement {args.placement}: weights stay by --residency; leave one out")
     return _keeping(args, spec, workloads, sharing)
@@ -75,29 +85,54 @@ def _stateless(
     args: argparse.Namespace,
     spec: AcceleratorSpec,
     workloads: Sequence[Workload],
-    counts: Sequence[Mapping[Arms, int]],
+    streams: Sequence[Iterator[Arms]],
 ) -> Devices:
-    policy, placement = Policy(args.policy), Placement(args.placement)
-    tables = [
-        service_table(workload, spec, policy, _weights(found), placement)
-        for workload, found in zip(workloads, counts, strict=True)
-    ]
+    """The cases that routes stand for follow from the order in which a network's arrive."""
+    choice, placement = policy_choice(args), Placement(args.placement)
+    tables = []
+    for workload, routes in zip(workloads, streams, strict=True):
+        speculator = _speculator(workload, spec, choice)
+        weights = Counter(routes if speculator is None else _cases(speculator, routes))
+        tables.append(service_table(workload, spec, choice.policy, _weights(weights), placement))
     cold_ps = tuple(
         max(entry.latency_ps for entry in table.inferences.values())
         + (table.reload.latency_ps if table.reload else 0)
         for table in tables
     )
-    return Devices(
-        lambda: [StatelessDevice(table) for table in tables], cold_ps, (0,) * len(tables)
-    )
+
+    def fresh() -> Sequence[Device]:
+        return [
+            StatelessDevice(table, _speculator(workload, spec, choice))
+            for workload, table in zip(workloads, tables, strict=True)
+        ]
+
+    return Devices(fresh, cold_ps, (0,) * len(tables))
+
+
+def _speculator(
+    workload: Workload, spec: AcceleratorSpec, choice: PolicyChoice
+) -> Speculator | None:
+    return Speculator(workload, spec, choice) if choice.policy in SPECULATING else None
+
+
+def _cases(speculator: Speculator, routes: Iterator[Arms]) -> Iterator[Case]:
+    for arms in routes:
+        yield speculator.case(arms)
+        speculator.observe(arms)
 
 
 def _weights(counts: Mapping[Arms, int]) -> dict[Arms, int]:
-    """The counts, or where they are large their shares, none of them zero."""
+    """The counts in order, or where they are large their shares, none of them zero."""
     total = sum(counts.values())
+    ordered = sorted(counts.items(), key=lambda item: _sort_key(item[0]))
     if total <= MOST_WEIGHT:
-        return dict(counts)
-    return {arms: max(times * MOST_WEIGHT // total, 1) for arms, times in counts.items()}
+        return dict(ordered)
+    return {arms: max(times * MOST_WEIGHT // total, 1) for arms, times in ordered}
+
+
+def _sort_key(arms: Arms) -> tuple[object, ...]:
+    """Orders routes, and the cases of one route."""
+    return arms.sort_key if isinstance(arms, Case) else (arms,)
 
 
 def _keeping(

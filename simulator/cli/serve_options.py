@@ -10,7 +10,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 
-from simulator.cli.options import MAX_INFERENCES, add_simulation_options, with_chosen_bits
+from simulator.cli.options import (
+    MAX_INFERENCES,
+    add_simulation_options,
+    policy_choice,
+    with_chosen_bits,
+)
 from simulator.cli.resolve import resolve_workload
 from simulator.cli.serve_devices import devices_for, order_of
 from simulator.cli.services import Services
@@ -19,6 +24,7 @@ from simulator.cost.energy_table import energy_table
 from simulator.errors import UserError
 from simulator.ir import Workload
 from simulator.mapping.placement import Placement
+from simulator.policy import SPECULATING, Policy, PredictorName
 from simulator.runtime.residency import ResidencyPolicy
 from simulator.serving.arrivals import Arrivals, TracedArrivals, parse_arrivals
 from simulator.serving.capacity import parse_duration_ps
@@ -166,12 +172,13 @@ class _Builder:
             for part in self.parts
         ]
         counts = [Counter(islice(order.routes(), count)) for order in orders]
-        devices = devices_for(args, self.spec, self.workloads, counts)
+        devices = devices_for(args, self.spec, self.workloads, orders, count)
         networks = tuple(
             Network(part.workload.name, order.routes, order.leaves, part.deadline_ps)
             for part, order in zip(self.parts, orders, strict=True)
         )
-        keeps = any(devices.region_bytes) or Placement(args.placement) is not Placement.STREAM
+        remembers = any(devices.region_bytes) or Policy(args.policy) in SPECULATING
+        keeps = remembers or Placement(args.placement) is not Placement.STREAM
         accuracy = 1.0 if args.leaf_accuracy is None else args.leaf_accuracy
         frequent = sorted(
             ((-times, number, arms) for number, c in enumerate(counts) for arms, times in c.items())
@@ -179,6 +186,7 @@ class _Builder:
         return System(
             workloads=self.workloads,
             traffic=Traffic(networks, sources, count, args.seed, accuracy),
+            policy=policy_choice(args).text,
             devices=devices.fresh,
             cold_ps=devices.cold_ps,
             region_bytes=devices.region_bytes,
@@ -262,6 +270,12 @@ def _check_numbers(args: argparse.Namespace, schedulings: Sequence[Scheduling]) 
             raise UserError(f"--leaf-accuracy {args.leaf_accuracy}: must be from 0 to 1")
         if Scheduling.LEAF_BATCHED not in schedulings:
             raise UserError("--leaf-accuracy: only --scheduling leaf_batched predicts leaves")
+    learns = args.policy in SPECULATING and args.predictor != PredictorName.PRIOR.value
+    if learns and Scheduling.LEAF_BATCHED in schedulings:
+        raise UserError(
+            f"--predictor {args.predictor}: learns from inputs in their order, which leaf_batched "
+            "changes; use prior"
+        )
     if args.deadline is None and set(schedulings) != {Scheduling.FIFO}:
         raise UserError(f"--scheduling {args.scheduling}: needs a --deadline")
 

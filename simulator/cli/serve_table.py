@@ -51,11 +51,11 @@ def _setting(summary: dict[str, Any], settings: dict[str, Any]) -> str:
 
 def _regime(settings: dict[str, Any], summary: dict[str, Any]) -> str:
     """What is fetched when, what stays on chip, and in which order inputs come."""
-    kept = f"policy {settings['policy']}, placement {settings['placement']}"
+    kept = f"policy {summary['policy']}, placement {settings['placement']}"
     if any(summary["region_bytes"]):
         sizes = " and ".join(kib(size) for size in summary["region_bytes"])
         kept = (
-            f"policy {settings['policy']}, residency {settings['residency']} of "
+            f"policy {summary['policy']}, residency {settings['residency']} of "
             f"{settings['granularity']}s in {sizes}, scope {settings['scope']}"
         )
     return "\n".join([kept, *(f"inputs {order}" for order in summary["orders"])])

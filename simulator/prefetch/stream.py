@@ -28,6 +28,29 @@ def chooser(choice: PolicyChoice) -> Choose | None:
     return choices.get(choice.policy)
 
 
+class Speculator:
+    """Says of one inference after the other what is speculated on; learns the routes taken."""
+
+    def __init__(self, workload: Workload, spec: AcceleratorSpec, policy: PolicyChoice) -> None:
+        self._choose = chooser(policy)
+        self._branches = _Branches(workload.program, spec)
+        self._predictor = make_predictor(policy.predictor, workload)
+
+    def case(self, arms: Arms) -> Case:
+        """The case of the next inference, if it takes this route."""
+        choose = self._choose
+        if choose is None:
+            return Case(arms)
+        view, predictor = self._branches.view, self._predictor
+        return Case(
+            arms, tuple(choose(view(arms[:depth], predictor)) for depth in range(len(arms)))
+        )
+
+    def observe(self, arms: Arms) -> None:
+        """An inference has taken this route."""
+        self._predictor.observe(arms)
+
+
 def speculate(
     workload: Workload,
     spec: AcceleratorSpec,
@@ -35,18 +58,13 @@ def speculate(
     routes: Sequence[Route],
 ) -> list[Case]:
     """The case of every inference of a stream; the predictor learns each route after it."""
-    choose = chooser(policy)
-    if choose is None:
+    if chooser(policy) is None:
         return [Case(route.arms) for route in routes]
-    branches = _Branches(workload.program, spec)
-    predictor = make_predictor(policy.predictor, workload)
+    speculator = Speculator(workload, spec, policy)
     cases = []
     for route in routes:
-        wants = tuple(
-            choose(branches.view(route.arms[:depth], predictor)) for depth in range(len(route.arms))
-        )
-        cases.append(Case(route.arms, wants))
-        predictor.observe(route.arms)
+        cases.append(speculator.case(route.arms))
+        speculator.observe(route.arms)
     return cases
 
 

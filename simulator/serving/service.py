@@ -15,6 +15,7 @@ from simulator.engine import simulate
 from simulator.ir import Workload
 from simulator.mapping.placement import Placement
 from simulator.policy import Policy
+from simulator.prefetch.stream import Speculator
 from simulator.spec import AcceleratorSpec
 
 
@@ -70,7 +71,7 @@ class ServiceTable:
     """Simulated once: every route's inference, and what it takes to bring pinned weights back.
 
     Attributes:
-        inferences: by the arms taken.
+        inferences: by the arms taken, or the case where weights are speculated on.
         reload: fetching the pinned weights after another network has overwritten them; None
             where nothing is pinned.
     """
@@ -80,15 +81,20 @@ class ServiceTable:
 
 
 class StatelessDevice:
-    """Keeps no weights between inferences but those its placement pins, there from the start."""
+    """Keeps no weights between inferences but those its placement pins, there from the start.
 
-    def __init__(self, table: ServiceTable) -> None:
-        self._table = table
+    With a speculator, what is fetched before a decision follows from the routes served before.
+    """
+
+    def __init__(self, table: ServiceTable, speculator: Speculator | None = None) -> None:
+        self._table, self._speculator = table, speculator
         self._reload: Inference | None = None
 
     def serve(self, arms: Arms) -> Inference:
         """The route's inference, after a reload if the pinned weights were overwritten."""
-        inference, reload = self._table.inferences[arms], self._reload
+        inference, reload = self._table.inferences[self._case(arms)], self._reload
+        if self._speculator:
+            self._speculator.observe(arms)
         if reload is None:
             return inference
         self._reload = None
@@ -97,11 +103,14 @@ class StatelessDevice:
     def peek(self, arms: Arms) -> int:
         """The latency that `serve` would have now, in picoseconds."""
         reload_ps = self._reload.latency_ps if self._reload else 0
-        return reload_ps + self._table.inferences[arms].latency_ps
+        return reload_ps + self._table.inferences[self._case(arms)].latency_ps
 
     def reset(self) -> None:
         """The pinned weights are gone: the next inference starts by fetching them."""
         self._reload = self._table.reload
+
+    def _case(self, arms: Arms) -> Arms:
+        return self._speculator.case(arms) if self._speculator else arms
 
 
 def service_table(
@@ -111,20 +120,18 @@ def service_table(
     weights: Mapping[Arms, int],
     placement: Placement = Placement.STREAM,
 ) -> ServiceTable:
-    """Compile for routes that occur as often as `weights` says, and simulate each once.
+    """Compile for routes or cases that occur as often as `weights` says; simulate each once.
 
     Raises:
         InfeasiblePlanError: no blocking of some layer fits the scratchpad.
     """
-    compiled = compile_program(
-        workload.program, spec, policy, dict(sorted(weights.items())), placement
-    )
+    compiled = compile_program(workload.program, spec, policy, dict(weights), placement)
     inferences = {}
-    for arms, schedule in compiled.schedules.items():
+    for case, schedule in compiled.schedules.items():
         run = simulate(schedule)
         peak = run.scratchpad_peak_bytes + compiled.pinned.n_bytes
-        result = derive_result(run.timeline, arms, spec, peak, run.event_count)
-        inferences[arms] = Inference(
+        result = derive_result(run.timeline, tuple(case), spec, peak, run.event_count)
+        inferences[case] = Inference(
             result.latency_ps, result.energy.total_pj, result.weight_read_bytes
         )
     pinned_bytes = compiled.pinned.n_bytes

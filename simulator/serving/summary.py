@@ -38,6 +38,7 @@ def summarise_serving(result: ServingResult) -> dict[str, Any]:
             ps_to_s(network.deadline_ps) if network.deadline_ps is not None else None
             for network in result.system.traffic.networks
         ],
+        "policy": result.system.policy,
         "region_bytes": list(result.system.region_bytes),
         "orders": list(result.system.orders),
         "requests": path.served,

@@ -28,6 +28,7 @@ class System:
     Attributes:
         workloads: what the networks run, in their order.
         traffic: what arrives.
+        policy: when weights behind a decision are fetched, for people.
         devices: brings a device for every network, in the state it has when nothing ran yet.
         cold_ps: by network, the longest inference that finds nothing on chip.
         region_bytes: by network, the scratchpad that keeps weights from inference to inference.
@@ -44,6 +45,7 @@ class System:
 
     workloads: tuple[Workload, ...]
     traffic: Traffic
+    policy: str
     devices: Callable[[], Sequence[Device]]
     cold_ps: tuple[int, ...]
     region_bytes: tuple[int, ...]

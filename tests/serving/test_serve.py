@@ -11,6 +11,9 @@ from tests.networks import Net, program, tensor, workload
 from tests.study.conftest import small_tree
 
 
+BATCHED = ("--arrivals", "poisson:5", "--deadline", "1s", "--scheduling", "leaf_batched")
+
+
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory) -> str:
     path = tmp_path_factory.mktemp("programs") / "tree.json"
@@ -68,6 +71,18 @@ def test_requests_far_apart_take_what_run_says_and_draw_static_energy_between(ca
     idle_s = 0.01 - run["latency_s"]["mean"]
     idle_j = found["energy_per_request_j"] - found["inference_energy_j"]
     assert idle_j == pytest.approx(0.05821 * idle_s, rel=0.002)
+
+
+@pytest.mark.parametrize("predictor", ["prior", "last_route", "markov"])
+def test_a_speculating_policy_serves_as_run_does(capsys, tree, predictor):
+    policy = ("--policy", "most_probable", "--predictor", predictor)
+    run = summary(
+        capsys, "run", "--spec", "edge_npu", "--workload", tree, "--inferences", "2000", *policy
+    )
+    found = summary(capsys, *words(tree, "--arrivals", "periodic:100", *policy))
+    for name in ("mean", "p50", "p99", "max"):
+        assert found["all"]["service_s"][name] == pytest.approx(run["latency_s"][name], rel=1e-12)
+    assert found["inference_energy_j"] == pytest.approx(run["energy_j"]["total"], rel=1e-9)
 
 
 def test_saturation_is_said_and_no_interval_given(capsys, tree):
@@ -182,6 +197,10 @@ def test_files_are_the_same_each_time_and_say_where_they_come_from(capsys, tree,
         (["--arrivals", "poisson:5", "--each"], ["--each", "--load"]),
         (["--arrivals", "trace:no.csv"], ["no.csv", "cannot be read"]),
         (["--arrivals", "trace:no.csv", "--load", "0.5"], ["trace:no.csv", "own rate"]),
+        (
+            [*BATCHED, "--policy", "top_p", "--predictor", "markov"],
+            ["--predictor markov", "leaf_batched"],
+        ),
         (["--load", "0.9:0.1:0.1"], ["--load", "LOW:HIGH:STEP"]),
         (["--sustain", "p98 < 5ms"], ["--sustain", "p98", "p99"]),
         (["--sustain", "p99 < 5"], ["--sustain"]),

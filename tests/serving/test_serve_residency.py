@@ -87,6 +87,7 @@ def test_several_orders_stand_side_by_side(capsys, trees):
     ("more", "expected"),
     [
         (["--sharing", "partition"], ["--sharing partition", "--residency"]),
+        ([*REGION, "--policy", "top_p"], ["--policy top_p", "--residency"]),
         ([*REGION, "--placement", "fill"], ["--placement fill", "--residency"]),
         (["--scheduling", "lifo"], ["--scheduling", "lifo", "fifo"]),
         (["--scheduling", "fifo,edf", "--deadline", "5ms"], ["--scheduling", "--load"]),
