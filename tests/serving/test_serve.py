@@ -10,7 +10,6 @@ from simulator.program_file import workload_to_json
 from tests.networks import Net, program, tensor, workload
 from tests.study.conftest import small_tree
 
-
 BATCHED = ("--arrivals", "poisson:5", "--deadline", "1s", "--scheduling", "leaf_batched")
 
 
