@@ -11,7 +11,6 @@ from itertools import islice
 from simulator.cli.options import policy_choice
 from simulator.cli.services import Services
 from simulator.cli.stream_options import (
-    chosen_outcomes,
     chosen_population,
     region_size,
 )
@@ -206,8 +205,7 @@ def order_of(
     """
     alone = argparse.Namespace(**{**vars(args), "workload": named})
     itinerary = itinerary_of(workload, MappingProblem(workload.program, spec).steps)
-    outcomes = chosen_outcomes(alone, workload, services)
-    population = chosen_population(alone, workload, itinerary, outcomes, services)
+    population = chosen_population(alone, workload, itinerary, services)
     default = StreamKind.DATA_SET if population.ordered else StreamKind.INDEPENDENT
     kind = StreamKind(args.stream) if args.stream else default
     independent = kind is StreamKind.INDEPENDENT

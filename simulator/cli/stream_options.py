@@ -45,6 +45,30 @@ def add_stream_options(parser: argparse.ArgumentParser) -> None:
         help=f"what stays on chip: {', '.join(ResidencyPolicy)}, or {ALL} of them (default)",
     )
     add_region_and_order_options(parser)
+    parser.add_argument(
+        "--bit-slices",
+        type=int,
+        default=2,
+        metavar="N",
+        help="of granularity bit_slice: equal slices of a weight's bits (default 2)",
+    )
+    parser.add_argument(
+        "--standin",
+        action="store_true",
+        help="run an arm whose high bit slices are on chip on these alone, beside doing without",
+    )
+    parser.add_argument(
+        "--standin-outcomes",
+        type=Path,
+        metavar="FILE",
+        help="the tree's outcomes in fewer bits, as quantise writes them: accuracy of stand-ins",
+    )
+    parser.add_argument(
+        "--margins",
+        metavar="M1,M2",
+        help="residency-aware routing: take the most resident arm less than this much less "
+        "probable than the best, e.g. 0,0.1,0.2; needs outcomes",
+    )
 
 
 def add_region_and_order_options(parser: argparse.ArgumentParser) -> None:
@@ -87,30 +111,6 @@ def add_region_and_order_options(parser: argparse.ArgumentParser) -> None:
         default=16,
         metavar="N",
         help="of class bursts: inputs of one class in a row (default 16)",
-    )
-    parser.add_argument(
-        "--bit-slices",
-        type=int,
-        default=2,
-        metavar="N",
-        help="of granularity bit_slice: equal slices of a weight's bits (default 2)",
-    )
-    parser.add_argument(
-        "--standin",
-        action="store_true",
-        help="run an arm whose high bit slices are on chip on these alone, beside doing without",
-    )
-    parser.add_argument(
-        "--standin-outcomes",
-        type=Path,
-        metavar="FILE",
-        help="the tree's outcomes in fewer bits, as quantise writes them: accuracy of stand-ins",
-    )
-    parser.add_argument(
-        "--margins",
-        metavar="M1,M2",
-        help="residency-aware routing: take the most resident arm less than this much less "
-        "probable than the best, e.g. 0,0.1,0.2; needs outcomes",
     )
     parser.add_argument("--routes", type=Path, metavar="FILE", help="real inputs' routes")
     parser.add_argument(
