@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from simulator.engine import simulate
 from simulator.errors import UserError
-from simulator.runtime.costs import NodeUse
 from simulator.runtime.device import Device
 from simulator.runtime.granularity import Granularity
 from simulator.runtime.itinerary import Arms
@@ -37,6 +36,15 @@ def device_with(residency: Residency, stream: list[Arms]) -> Device:
     found = made(residency)
     found.reset(future=stream)
     return found
+
+
+def assert_engine_agrees(dev: Device, arms: Arms) -> None:
+    passage = dev.passage(arms)
+    inference = dev.costs.of(passage)
+    run = simulate(dev.costs.timeline(passage).schedule)
+    assert run.timeline.latency_ps == inference.latency_ps
+    beside = dev.spec.scratchpad.capacity_bytes - dev.residency.region_bytes
+    assert run.scratchpad_peak_bytes <= beside
 
 
 def every_case() -> pytest.MarkDecorator:
@@ -91,12 +99,7 @@ class TestEveryPolicy:
         stream = [LEAVES[i] for i in (0, 3, 1, 2, 2, 0, 3)]
         dev = device_with(residency, stream)
         for arms in stream:
-            uses = tuple(NodeUse(*use) for use in dev.region.pass_through(dev.itinerary, arms))
-            inference = dev.costs.of(arms, uses)
-            run = simulate(dev.costs.schedule(arms, uses))
-            assert run.timeline.latency_ps == inference.latency_ps
-            beside = dev.spec.scratchpad.capacity_bytes - residency.region_bytes
-            assert run.scratchpad_peak_bytes <= beside
+            assert_engine_agrees(dev, arms)
 
     def test_behind_branches_alone_the_backbone_is_never_kept(self, residency: Residency) -> None:
         stream = [LEAVES[i] for i in (0, 3, 1, 2, 2, 0, 3)]

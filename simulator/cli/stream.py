@@ -9,7 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from simulator.cli.options import add_simulation_options, parse_overrides, with_chosen_bits
+from simulator.cli.options import (
+    add_simulation_options,
+    parse_overrides,
+    policy_choice,
+    with_chosen_bits,
+)
 from simulator.cli.output import check_folder, make_folder, write_text
 from simulator.cli.resolve import resolve_spec, resolve_workload
 from simulator.cli.services import Services
@@ -25,7 +30,7 @@ from simulator.cli.stream_options import (
 from simulator.errors import UserError
 from simulator.ir import Workload
 from simulator.mapping.placement import Placement
-from simulator.policy import Policy
+from simulator.policy import PolicyChoice
 from simulator.runtime.comparison import StreamComparison
 from simulator.runtime.device import Device
 from simulator.runtime.granularity import Granularity
@@ -84,17 +89,17 @@ def execute(args: argparse.Namespace, services: Services) -> None:
 def _compare(
     args: argparse.Namespace, workload: Workload, spec: AcceleratorSpec, services: Services
 ) -> StreamComparison:
-    policy, policies = Policy(args.policy), chosen_policies(args.residency)
+    choice, policies = policy_choice(args), chosen_policies(args.residency)
     margins = chosen_margins(args.margins)
     answers = chosen_answers(args, workload, services)
-    size, tried = _region(args.region, workload, spec, policy)
+    size, tried = _region(args.region, workload, spec, choice)
     base = Residency(
         granularity=Granularity(args.granularity),
         region_bytes=size,
         bit_slices=args.bit_slices,
         scope=Scope(args.scope),
     )
-    device = Device(workload, spec, policy, base)
+    device = Device(workload, spec, choice, base)
     stream = chosen_stream(args, chosen_population(args, workload, device.itinerary, services))
     results, routed = [], []
     for kept in _ways(policies, base, args.standin):
@@ -106,7 +111,7 @@ def _compare(
     return StreamComparison(
         workload=workload,
         spec=spec,
-        policy=policy,
+        choice=choice,
         stream=stream,
         itinerary=device.itinerary,
         node_bytes=node_bytes,
@@ -138,11 +143,11 @@ def _run(device: Device, stream: Stream, answers: Answers | None) -> StreamResul
 
 
 def _region(
-    text: str, workload: Workload, spec: AcceleratorSpec, policy: Policy
+    text: str, workload: Workload, spec: AcceleratorSpec, choice: PolicyChoice
 ) -> tuple[int, tuple[TriedSize, ...]]:
     size = region_size(text, spec)
     if size is None:
-        return largest_harmless_region(workload, spec, policy)
+        return largest_harmless_region(workload, spec, choice)
     return size, ()
 
 

@@ -23,7 +23,7 @@ def print_stream(comparison: StreamComparison, spec_origin: str) -> None:
     spec, stream = comparison.spec, comparison.stream
     console.print(f"[bold]{comparison.workload.name}[/] on [bold]{spec.name}[/]: {spec_origin}")
     console.print(
-        f"policy {comparison.policy}, {stream.count} inferences, {_order(stream)}; "
+        f"policy {comparison.choice.text}, {stream.count} inferences, {_order(stream)}; "
         f"inputs from {stream.population.origin}",
         soft_wrap=True,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simulator.ir import Workload
-from simulator.policy import Policy
+from simulator.policy import PolicyChoice
 from simulator.runtime.itinerary import Itinerary
 from simulator.runtime.locality import Locality
 from simulator.runtime.region_size import TriedSize
@@ -20,7 +20,7 @@ class StreamComparison:
     """Several runs of one stream.
 
     Attributes:
-        workload, spec, policy, stream: what was simulated.
+        workload, spec, choice, stream: what was simulated.
         itinerary, node_bytes: the workload's nodes and their weights.
         locality: of the stream.
         tried_sizes: regions tried to find the one used; empty where it was given.
@@ -31,7 +31,7 @@ class StreamComparison:
 
     workload: Workload
     spec: AcceleratorSpec
-    policy: Policy
+    choice: PolicyChoice
     stream: Stream
     itinerary: Itinerary
     node_bytes: tuple[int, ...]

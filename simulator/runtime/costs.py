@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from simulator.derive import derive_result
 from simulator.fast.recurrence import replay
+from simulator.mapping.case import Wants
 from simulator.mapping.managed import WeightSpan
 from simulator.mapping.plan import MappingProblem, Plan
 from simulator.mapping.schedule import FetchRule, Schedule
@@ -16,6 +17,7 @@ from simulator.runtime.cut import NodeCut
 from simulator.runtime.inference import Inference
 from simulator.runtime.itinerary import Arms
 from simulator.spec import AcceleratorSpec
+from simulator.timeline import Timeline
 
 
 class NodeUse(NamedTuple):
@@ -36,45 +38,72 @@ class NodeUse(NamedTuple):
 Uses = tuple[NodeUse, ...]
 
 
+class Passage(NamedTuple):
+    """Everything an inference's cost depends on.
+
+    Attributes:
+        arms: the route.
+        uses: its nodes, in order.
+        wants: per branch met, the arms speculated on; empty where none are.
+        passed: the nodes of arms speculated on in vain, none of which is taken in.
+    """
+
+    arms: Arms
+    uses: Uses
+    wants: tuple[Wants, ...] = ()
+    passed: Uses = ()
+
+
 @dataclass(frozen=True)
 class Mapped:
-    """A program mapped onto an accelerator, from which schedules are built."""
+    """A program mapped onto an accelerator, from which schedules are built.
+
+    Of several fetch rules the one that is fastest for an inference is taken: the oracle's choice.
+    """
 
     spec: AcceleratorSpec
     problem: MappingProblem
     plan: Plan
     scheduler: Scheduler
-    fetch: FetchRule
+    fetches: tuple[FetchRule, ...]
 
 
 class CostModel:
-    """The cost of an inference depends on its route and on its nodes' units alone."""
+    """The cost of an inference depends on its route, its nodes' units and its guesses alone."""
 
     def __init__(self, mapped: Mapped, cuts: Sequence[NodeCut]) -> None:
         self._mapped, self._cuts = mapped, cuts
-        self._known: dict[tuple[Arms, Uses], Inference] = {}
+        self._known: dict[Passage, Inference] = {}
 
     def __len__(self) -> int:
         """How many different inferences have been simulated."""
         return len(self._known)
 
-    def of(self, arms: Arms, uses: Uses) -> Inference:
+    def of(self, passage: Passage) -> Inference:
         """The inference, simulated at its first occurrence."""
-        found = self._known.get((arms, uses))
+        found = self._known.get(passage)
         if found is None:
-            found = self._known[arms, uses] = self._simulate(arms, uses)
+            found = self._known[passage] = self._simulate(passage)
         return found
 
-    def schedule(self, arms: Arms, uses: Uses) -> Schedule:
-        """What the accelerator executes."""
+    def timeline(self, passage: Passage) -> Timeline:
+        """What the accelerator executes, and when."""
+        schedules = [self._schedule(passage, rule) for rule in self._mapped.fetches]
+        return min(map(replay, schedules), key=lambda timeline: timeline.latency_ps)
+
+    def _schedule(self, passage: Passage, rule: FetchRule) -> Schedule:
         managed: dict[str, tuple[WeightSpan, ...]] = {}
-        for use in uses:
+        for use in (*passage.passed, *passage.uses):
             managed |= self._cuts[use.node].spans(use.before, use.after, use.standin)
         mapped = self._mapped
-        return mapped.scheduler.build(mapped.plan, mapped.problem.path(arms), mapped.fetch, managed)
+        path = mapped.problem.path(passage.arms)
+        return mapped.scheduler.build(
+            mapped.plan, path, replace(rule, wants=passage.wants), managed
+        )
 
-    def _simulate(self, arms: Arms, uses: Uses) -> Inference:
-        result = derive_result(replay(self.schedule(arms, uses)), arms, self._mapped.spec, 0, 0)
+    def _simulate(self, passage: Passage) -> Inference:
+        arms, uses = passage.arms, passage.uses
+        result = derive_result(self.timeline(passage), arms, self._mapped.spec, 0, 0)
         hit = kept = streamed = skipped = 0
         for use in uses:
             cut = self._cuts[use.node]
@@ -96,5 +125,6 @@ class CostModel:
             kept_bytes=kept,
             streamed_bytes=streamed,
             skipped_bytes=skipped,
+            wasted_bytes=result.speculation.wasted_bytes,
             standin_nodes=sum(use.standin for use in uses),
         )

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from typing import Protocol
 
-from simulator.compile import compile_program
+from simulator.compile import compile_program, fetch_rules
 from simulator.cost.memory import memory_of
 from simulator.errors import RouteError
-from simulator.ir import Workload
+from simulator.ir import Route, Workload
+from simulator.mapping.case import Wants
 from simulator.mapping.plan import MappingProblem
-from simulator.mapping.schedule import FetchRule
 from simulator.mapping.scheduler import Scheduler
-from simulator.policy import Policy
-from simulator.runtime.costs import CostModel, Mapped, NodeUse
+from simulator.policy import Policy, PolicyChoice, PredictorName
+from simulator.prefetch.stream import speculate
+from simulator.runtime.costs import CostModel, Mapped, NodeUse, Passage
 from simulator.runtime.cut import NodeCut, cut_node
+from simulator.runtime.guesses import Guesses
 from simulator.runtime.inference import Inference
 from simulator.runtime.itinerary import Arms, Itinerary, Leg, itinerary_of
 from simulator.runtime.region import Region
@@ -59,14 +62,14 @@ class Device:
         self,
         workload: Workload,
         spec: AcceleratorSpec,
-        policy: Policy = Policy.ON_DEMAND,
+        policy: Policy | PolicyChoice = Policy.ON_DEMAND,
         residency: Residency | None = None,
         future: Sequence[Arms] | None = None,
     ) -> None:
-        self.workload, self.spec, self.policy = workload, spec, policy
+        self.workload, self.spec, self.choice = workload, spec, PolicyChoice.of(policy)
         self.residency = residency or Residency()
         reserved_bytes = self.residency.region_bytes + self.residency.others_bytes
-        self._mapped = map_workload(workload, spec, policy, reserved_bytes)
+        self._mapped = map_workload(workload, spec, self.choice, reserved_bytes)
         self.itinerary: Itinerary = itinerary_of(workload, self._mapped.problem.steps)
         self.cuts: tuple[NodeCut, ...] = tuple(
             cut_node(
@@ -94,7 +97,7 @@ class Device:
             mine.granularity,
             mine.bit_slices,
         ):
-            return Device(self.workload, self.spec, self.policy, residency, future)
+            return Device(self.workload, self.spec, self.choice, residency, future)
         found = copy(self)
         found.residency, found._future = residency, future
         found.reset()
@@ -112,6 +115,13 @@ class Device:
             barred,
             [cut.standin_units or 0 for cut in self.cuts] if self.residency.standin else None,
         )
+        leg_bytes = {
+            arms: sum(self.cuts[node].n_bytes for node in leg.nodes)
+            for arms, leg in self.itinerary.legs.items()
+        }
+        self._guesses = Guesses(
+            self.workload, self.spec, self.choice, leg_bytes, self.residency.region_bytes
+        )
 
     def serve(self, arms: Arms) -> Inference:
         """Run one input along a route; what it leaves on chip is there for the next.
@@ -119,14 +129,14 @@ class Device:
         Raises:
             RouteError: the workload has no such route.
         """
-        if arms not in self.itinerary.shares:
-            raise RouteError(f"route {list(arms)}: {self.workload.name} has no such route")
-        return self._run(lambda leg, taken, uses: arms[len(taken)])
+        inference = self._follow(arms)
+        self._guesses.observe(arms)
+        return inference
 
     def peek(self, arms: Arms) -> int:
         """The latency in picoseconds that `serve` would have now, changing nothing."""
         state = self.region.save()
-        latency_ps = self.serve(arms).latency_ps
+        latency_ps = self._follow(arms).latency_ps
         self.region.restore(state)
         return latency_ps
 
@@ -137,20 +147,45 @@ class Device:
             resident = [self._resident_fraction((*arms, arm)) for arm in range(leg.n_arms)]
             return choose(leg.branch or "", resident, any(use.standin for use in uses))
 
-        return self._run(decision)
+        inference = self.costs.of(self._run(decision))
+        self._guesses.observe(inference.arms)
+        return inference
 
-    def _run(self, decision: Callable[[Leg, Arms, Sequence[NodeUse]], int]) -> Inference:
+    def passage(self, arms: Arms) -> Passage:
+        """Run one input along a route: what its cost depends on, without working that out.
+
+        Raises:
+            RouteError: the workload has no such route.
+        """
+        if arms not in self.itinerary.shares:
+            raise RouteError(f"route {list(arms)}: {self.workload.name} has no such route")
+        return self._run(lambda leg, taken, uses: arms[len(taken)])
+
+    def _follow(self, arms: Arms) -> Inference:
+        return self.costs.of(self.passage(arms))
+
+    def _run(self, decision: Callable[[Leg, Arms, Sequence[NodeUse]], int]) -> Passage:
         legs, reachable, region = self.itinerary.legs, self.itinerary.reachable, self.region
         region.begin()
         arms: Arms = ()
         uses: list[NodeUse] = []
+        passed: list[NodeUse] = []
+        wants: list[Wants] = []
+        guessed = False
         while True:
             leg = legs[arms]
             region.enter_leg(leg.nodes, reachable[arms])
-            uses += [self._enter(node) for node in leg.nodes]
+            uses += [self._enter(node, not guessed) for node in leg.nodes]
             if leg.branch is None:
-                return self.costs.of(arms, tuple(uses))
-            arms = (*arms, decision(leg, arms, uses))
+                guesses = tuple(wants) if any(want.arms for want in wants) else ()
+                return Passage(arms, tuple(uses), guesses, tuple(passed))
+            wants.append(self._guesses.wants(arms, leg))
+            taken = decision(leg, arms, uses)
+            for arm in wants[-1].arms:
+                if arm != taken:
+                    passed += [self._pass_by(node) for node in legs[(*arms, arm)].nodes]
+            guessed = taken in wants[-1].arms
+            arms = (*arms, taken)
 
     @cached_property
     def plan_budget_bytes(self) -> int:
@@ -162,39 +197,54 @@ class Device:
         needed = sum(self.cuts[node].n_bytes for node in nodes)
         return self.region.resident_bytes(nodes) / needed if needed else 0.0
 
-    def _enter(self, node: int) -> NodeUse:
-        cut, region = self.cuts[node], self.region
-        enough = cut.standin_units
-        if (
+    def _enter(self, node: int, take_in: bool) -> NodeUse:
+        standin = self._stands_in(node)
+        return NodeUse(node, *self.region.enter(node, take_in and not standin), standin)
+
+    def _pass_by(self, node: int) -> NodeUse:
+        """A node of an arm that was speculated on and not taken: it stays as it is."""
+        units = self.region.units(node)
+        return NodeUse(node, units, units, self._stands_in(node))
+
+    def _stands_in(self, node: int) -> bool:
+        """Whether a node behind a branch runs on the bits of it that are resident."""
+        cut = self.cuts[node]
+        return (
             self.residency.standin
-            and enough is not None
+            and cut.standin_units is not None
             and node not in self.itinerary.backbone
-            and enough <= region.units(node) < cut.n_units
-        ):
-            return NodeUse(node, *region.enter(node, take_in=False), standin=True)
-        return NodeUse(node, *region.enter(node))
+            and cut.standin_units <= self.region.units(node) < cut.n_units
+        )
 
 
 def map_workload(
-    workload: Workload, spec: AcceleratorSpec, policy: Policy, region_bytes: int
+    workload: Workload, spec: AcceleratorSpec, choice: PolicyChoice, region_bytes: int
 ) -> Mapped:
     """Map a workload beside a managed region, all routes on one plan.
 
-    The plan is the one with the least mean latency on demand; what a policy knows beforehand
-    changes when data is fetched, not the plan, since what is resident must fit every route.
+    The plan is the one with the least mean latency of the policy with nothing resident, guesses
+    being those of its predictor before the first input. The oracle has on_demand's, as what is
+    resident must fit every route's plan, and the best of its fetch rules for every inference.
 
     Raises:
         InfeasiblePlanError: no blocking of some layer fits beside the region.
     """
     problem = MappingProblem(workload.program, spec)
     shares = itinerary_of(workload, problem.steps).shares
-    weights = {arms: round(share * SHARE_STEPS) for arms, share in shares.items()}
+    routes = [Route(arms=arms) for arms in shares]
+    before_any = replace(choice, predictor=PredictorName.PRIOR)
+    cases = speculate(workload, spec, before_any, routes)
+    weights: dict[Arms, int] = {
+        case: round(share * SHARE_STEPS) for case, share in zip(cases, shares.values(), strict=True)
+    }
+    oracle = choice.policy is Policy.ORACLE
     compiled = compile_program(
-        workload.program, spec, Policy.ON_DEMAND, weights, reserved_bytes=region_bytes
+        workload.program,
+        spec,
+        Policy.ON_DEMAND if oracle else choice.policy,
+        weights,
+        reserved_bytes=region_bytes,
     )
-    first = next(iter(weights))
-    fetch = compiled.fetches[first]
-    if policy is Policy.ORACLE:
-        fetch = FetchRule(True, 0)
+    plan = compiled.plans[cases[0]]
     scheduler = Scheduler(spec, memory_of(spec))
-    return Mapped(spec, problem, compiled.plans[first], scheduler, fetch)
+    return Mapped(spec, problem, plan, scheduler, fetch_rules(choice.policy, spec))

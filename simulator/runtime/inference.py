@@ -18,12 +18,14 @@ class Inference:
     Attributes:
         arms: the route.
         latency_ps, energy_pj, stalls_ps: of the whole inference.
-        weight_read_bytes: weight bytes fetched from DRAM, again where the plan reads them again.
+        weight_read_bytes: weight bytes fetched from DRAM, again where the plan reads them again,
+            and those speculated on in vain.
         dram_read_bytes, dram_write_bytes: whole bursts on the bus.
         hit_bytes: weights that were on chip when they were needed.
         kept_bytes: weights loaded to stay.
         streamed_bytes: weights loaded and given up again.
         skipped_bytes: weights done without, because fewer of their bits were on chip.
+        wasted_bytes: weights fetched for arms that were not taken.
         standin_nodes: how many nodes ran in fewer bits.
     """
 
@@ -38,6 +40,7 @@ class Inference:
     kept_bytes: int
     streamed_bytes: int
     skipped_bytes: int
+    wasted_bytes: int
     standin_nodes: int
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from simulator.errors import InfeasiblePlanError
 from simulator.ir import Workload
-from simulator.policy import Policy
+from simulator.policy import Policy, PolicyChoice
 from simulator.runtime.device import Device
 from simulator.runtime.residency import Residency
 from simulator.spec import AcceleratorSpec
@@ -30,7 +30,7 @@ class TriedSize:
 
 
 def largest_harmless_region(
-    workload: Workload, spec: AcceleratorSpec, policy: Policy
+    workload: Workload, spec: AcceleratorSpec, policy: Policy | PolicyChoice
 ) -> tuple[int, tuple[TriedSize, ...]]:
     """The largest region that costs the plan no more than one percent, and what was tried.
 
@@ -61,7 +61,7 @@ def _harmless(tried: TriedSize, whole: TriedSize) -> bool:
 
 
 def _cold(
-    workload: Workload, spec: AcceleratorSpec, policy: Policy, region_bytes: int
+    workload: Workload, spec: AcceleratorSpec, policy: Policy | PolicyChoice, region_bytes: int
 ) -> tuple[TriedSize, int]:
     """Means by leaf shares with nothing resident, and the bytes of all weights."""
     device = Device(workload, spec, policy, Residency(region_bytes=region_bytes))

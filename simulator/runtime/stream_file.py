@@ -27,7 +27,7 @@ def summarise_stream(comparison: StreamComparison) -> dict[str, Any]:
     return {
         "workload": comparison.workload.name,
         "spec": comparison.spec.name,
-        "policy": comparison.policy.value,
+        **comparison.choice.to_data(),
         "stream": {
             "kind": stream.kind.value,
             "inferences": stream.count,
@@ -52,7 +52,7 @@ def stream_to_json(comparison: StreamComparison, spec_origin: str) -> str:
         "tried_regions": [asdict(tried) for tried in comparison.tried_sizes],
         "provenance": {
             **inputs_provenance(comparison.workload, comparison.spec, spec_origin),
-            "policy": comparison.policy.value,
+            **comparison.choice.to_data(),
             "seed": comparison.stream.seed,
             "versions": used_versions(),
         },
@@ -104,6 +104,7 @@ def _result_to_data(comparison: StreamComparison, result: StreamResult) -> dict[
         "energy_j": pj_to_j(result.mean("energy_pj")),
         "weight_read_bytes": result.mean("weight_read_bytes"),
         "dram_bytes": result.mean("dram_bytes"),
+        "wasted_bytes": result.mean("wasted_bytes"),
         "skipped_bytes": result.mean("skipped_bytes"),
         "standin_fraction": result.mean("standins"),
         "diverted_fraction": result.mean("diverted"),

@@ -19,7 +19,7 @@ class Window:
         first: number of the first inference, from 0.
         inferences: how many.
         latency_ps, energy_pj, weight_read_bytes, dram_bytes: sums; DRAM counts whole bursts.
-        weight_bytes, hit_bytes, kept_bytes, skipped_bytes: sums, see `Inference`.
+        weight_bytes, hit_bytes, kept_bytes, skipped_bytes, wasted_bytes: sums, see `Inference`.
         standins: inferences of which some node ran in fewer bits.
         diverted: inferences that did not take hard routing's leaf.
         right: inferences whose leaf named the true class, where that is known.
@@ -35,6 +35,7 @@ class Window:
     hit_bytes: int = 0
     kept_bytes: int = 0
     skipped_bytes: int = 0
+    wasted_bytes: int = 0
     standins: int = 0
     diverted: int = 0
     right: int = 0
@@ -50,6 +51,7 @@ class Window:
         self.hit_bytes += inference.hit_bytes
         self.kept_bytes += inference.kept_bytes
         self.skipped_bytes += inference.skipped_bytes
+        self.wasted_bytes += inference.wasted_bytes
         self.standins += inference.standin_nodes > 0
 
 
