@@ -77,11 +77,9 @@ def test_until_a_decision_all_routes_are_the_same(choice: PolicyChoice) -> None:
 
 
 @pytest.mark.parametrize("policy", list(SPECULATING))
-def test_the_oracle_is_no_slower_from_any_state(policy: Policy) -> None:
+def test_with_nothing_resident_the_oracle_is_no_slower(policy: Policy) -> None:
     guessing = Device(deep_tree(), SPEC, policy)
     oracle = Device(deep_tree(), SPEC, Policy.ORACLE)
-    if guessing.plan_budget_bytes != oracle.plan_budget_bytes:
-        pytest.skip("other plans")
     for arms in LEAVES:
         assert oracle.serve(arms).latency_ps <= guessing.serve(arms).latency_ps
 

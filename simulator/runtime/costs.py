@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from simulator.derive import derive_result
 from simulator.fast.recurrence import replay
 from simulator.mapping.case import Wants
 from simulator.mapping.managed import WeightSpan
-from simulator.mapping.plan import MappingProblem, Plan
 from simulator.mapping.schedule import FetchRule, Schedule
-from simulator.mapping.scheduler import Scheduler
 from simulator.runtime.cut import NodeCut
 from simulator.runtime.inference import Inference
 from simulator.runtime.itinerary import Arms
-from simulator.spec import AcceleratorSpec
+from simulator.runtime.mapped import Mapped
 from simulator.timeline import Timeline
 
 
@@ -52,20 +50,6 @@ class Passage(NamedTuple):
     uses: Uses
     wants: tuple[Wants, ...] = ()
     passed: Uses = ()
-
-
-@dataclass(frozen=True)
-class Mapped:
-    """A program mapped onto an accelerator, from which schedules are built.
-
-    Of several fetch rules the one that is fastest for an inference is taken: the oracle's choice.
-    """
-
-    spec: AcceleratorSpec
-    problem: MappingProblem
-    plan: Plan
-    scheduler: Scheduler
-    fetches: tuple[FetchRule, ...]
 
 
 class CostModel:

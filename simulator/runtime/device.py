@@ -4,30 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import replace
 from functools import cached_property
 from typing import Protocol
 
-from simulator.compile import compile_program, fetch_rules
-from simulator.cost.memory import memory_of
 from simulator.errors import RouteError
-from simulator.ir import Route, Workload
+from simulator.ir import Workload
 from simulator.mapping.case import Wants
-from simulator.mapping.plan import MappingProblem
-from simulator.mapping.scheduler import Scheduler
-from simulator.policy import Policy, PolicyChoice, PredictorName
-from simulator.prefetch.stream import speculate
-from simulator.runtime.costs import CostModel, Mapped, NodeUse, Passage
+from simulator.policy import Policy, PolicyChoice
+from simulator.runtime.costs import CostModel, NodeUse, Passage
 from simulator.runtime.cut import NodeCut, cut_node
 from simulator.runtime.guesses import Guesses
 from simulator.runtime.inference import Inference
 from simulator.runtime.itinerary import Arms, Itinerary, Leg, itinerary_of
+from simulator.runtime.mapped import map_workload
 from simulator.runtime.region import Region
 from simulator.runtime.residency import Residency, Scope, replacement_of
 from simulator.spec import AcceleratorSpec
-
-SHARE_STEPS = 1_000_000
-"""Leaf shares enter the choice of a plan as integers out of so many."""
 
 Choose = Callable[[str, Sequence[float], bool], int]
 """(branch's name, resident fraction of the weights each arm surely needs next, whether a node of
@@ -215,36 +207,3 @@ class Device:
             and node not in self.itinerary.backbone
             and cut.standin_units <= self.region.units(node) < cut.n_units
         )
-
-
-def map_workload(
-    workload: Workload, spec: AcceleratorSpec, choice: PolicyChoice, region_bytes: int
-) -> Mapped:
-    """Map a workload beside a managed region, all routes on one plan.
-
-    The plan is the one with the least mean latency of the policy with nothing resident, guesses
-    being those of its predictor before the first input. The oracle has on_demand's, as what is
-    resident must fit every route's plan, and the best of its fetch rules for every inference.
-
-    Raises:
-        InfeasiblePlanError: no blocking of some layer fits beside the region.
-    """
-    problem = MappingProblem(workload.program, spec)
-    shares = itinerary_of(workload, problem.steps).shares
-    routes = [Route(arms=arms) for arms in shares]
-    before_any = replace(choice, predictor=PredictorName.PRIOR)
-    cases = speculate(workload, spec, before_any, routes)
-    weights: dict[Arms, int] = {
-        case: round(share * SHARE_STEPS) for case, share in zip(cases, shares.values(), strict=True)
-    }
-    oracle = choice.policy is Policy.ORACLE
-    compiled = compile_program(
-        workload.program,
-        spec,
-        Policy.ON_DEMAND if oracle else choice.policy,
-        weights,
-        reserved_bytes=region_bytes,
-    )
-    plan = compiled.plans[cases[0]]
-    scheduler = Scheduler(spec, memory_of(spec))
-    return Mapped(spec, problem, plan, scheduler, fetch_rules(choice.policy, spec))
