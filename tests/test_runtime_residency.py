@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
 from simulator.ir import Route
+from simulator.mapping.plan import block_bytes
 from simulator.policy import Policy
 from simulator.runtime.confidence import batch_means
 from simulator.runtime.device import Device
@@ -17,10 +19,13 @@ from simulator.runtime.run_stream import device_for, highest_hit_fraction, run_s
 from simulator.runtime.stream_result import StreamResult
 from simulator.runtime.streams import Stream, StreamKind, population_of_shares
 from simulator.simulation import run_workload
+from simulator.spec_file import load_spec
 from tests.devices import device
 from tests.simulate import with_part
 from tests.trees import deep_tree, flat_tree
 
+SPECS_DIR = Path(__file__).resolve().parent.parent / "accelerator_specs"
+SPECS = sorted(path.stem for path in SPECS_DIR.glob("*.yaml"))
 SPEC = device(scratchpad__capacity_kib=64)
 REGION = 14_000  # trunk and router take about 1.2 kB; an arm 8 KiB: one and a half arms fit
 
@@ -146,3 +151,18 @@ def test_batch_means() -> None:
     assert interval.mean == pytest.approx(0.15)
     assert interval.half_width == pytest.approx(0.02401, abs=1e-5)
     assert batch_means([1] * 19, [10] * 19) is None
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_on_every_shipped_spec_the_pieces_are_all_the_weights(name: str) -> None:
+    spec = load_spec(SPECS_DIR / f"{name}.yaml", [])
+    workload = deep_tree()
+    dev = Device(workload, spec, residency=Residency(ResidencyPolicy.LRU, region_bytes=4096))
+    for node, cut in zip(dev.itinerary.nodes, dev.cuts, strict=True):
+        blocks = [block for group in node.groups for block in group.weights]
+        assert cut.n_bytes == sum(block_bytes(block, spec) for block in blocks)
+    first = dev.serve((0, 0))
+    again = dev.serve((0, 0))
+    assert first.weight_bytes == again.weight_bytes
+    assert 0 < again.hit_bytes <= 4096
+    assert again.weight_read_bytes < first.weight_read_bytes

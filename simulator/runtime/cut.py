@@ -119,5 +119,5 @@ def _pieces(group: str, plan: Plan, scheduler: Scheduler) -> list[Piece]:
     for tile in scheduler.tiled(plan.groups[group]).tiles:
         for load in tile.loads:
             if load.kind is TransferKind.WEIGHT:
-                sizes.setdefault(load.offset_bytes, load.n_bytes)
+                sizes.setdefault(load.offset_bytes, load.n_bytes // load.repeats)
     return [Piece(group, start, start + n_bytes) for start, n_bytes in sizes.items()]
