@@ -60,8 +60,8 @@ class Device:
     ) -> None:
         self.workload, self.spec, self.choice = workload, spec, PolicyChoice.of(policy)
         self.residency = residency or Residency()
-        reserved_bytes = self.residency.region_bytes + self.residency.others_bytes
-        self._mapped = map_workload(workload, spec, self.choice, reserved_bytes)
+        self._reserved_bytes = self.residency.region_bytes + self.residency.others_bytes
+        self._mapped = map_workload(workload, spec, self.choice, self._reserved_bytes)
         self.itinerary: Itinerary = itinerary_of(workload, self._mapped.problem.steps)
         self.cuts: tuple[NodeCut, ...] = tuple(
             cut_node(
@@ -83,12 +83,8 @@ class Device:
         Beside a region of the same size and with the same units it shares the plan, and what has
         been simulated already.
         """
-        mine = self.residency
-        if (residency.region_bytes, residency.granularity, residency.bit_slices) != (
-            mine.region_bytes,
-            mine.granularity,
-            mine.bit_slices,
-        ):
+        units = ("region_bytes", "others_bytes", "granularity", "bit_slices")
+        if any(getattr(residency, name) != getattr(self.residency, name) for name in units):
             return Device(self.workload, self.spec, self.choice, residency, future)
         found = copy(self)
         found.residency, found._future = residency, future
@@ -111,9 +107,8 @@ class Device:
             arms: sum(self.cuts[node].n_bytes for node in leg.nodes)
             for arms, leg in self.itinerary.legs.items()
         }
-        self._guesses = Guesses(
-            self.workload, self.spec, self.choice, leg_bytes, self.residency.region_bytes
-        )
+        free_bytes = self.spec.scratchpad.capacity_bytes - self._reserved_bytes
+        self._guesses = Guesses(self.workload, self.spec, self.choice, leg_bytes, free_bytes)
 
     def serve(self, arms: Arms) -> Inference:
         """Run one input along a route; what it leaves on chip is there for the next.

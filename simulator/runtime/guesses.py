@@ -30,12 +30,12 @@ class Guesses:
         spec: AcceleratorSpec,
         choice: PolicyChoice,
         leg_bytes: Mapping[Arms, int],
-        region_bytes: int,
+        free_bytes: int,
     ) -> None:
         self._choose = chooser(choice) if spec.toolchain.overlaps_transfers else None
         self._predictor = make_predictor(choice.predictor, workload)
         self._leg_bytes = leg_bytes
-        self._free_bytes = spec.scratchpad.capacity_bytes - region_bytes
+        self._free_bytes = free_bytes
         self._known: dict[tuple[Arms, tuple[float, ...]], Wants] = {}
 
     def wants(self, prefix: Arms, leg: Leg) -> Wants:
