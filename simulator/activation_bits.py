@@ -41,7 +41,7 @@ def check_activation_rules(
     for rule in rules:
         if not any(matched_tensors(workload, rule) for workload in workloads):
             raise UserError(
-                f"--activation-bits {rule.pattern}={rule.bits}: no layer, segment or input has "
+                f"--activation-bits {rule}: no layer, segment or input has "
                 f"such a name{nearest(rule.pattern, names)}; segments: "
                 f"{', '.join(dict.fromkeys(names))}"
             )
@@ -52,14 +52,16 @@ def with_activation_bits(workload: Workload, rules: Sequence[ActivationBitsRule]
 
     A tensor has one width wherever it is written and read, in both arms of a branch too.
     """
-    bits: dict[str, int] = {}
+    chosen: dict[str, ActivationBitsRule] = {}
     for rule in rules:
-        bits |= dict.fromkeys(matched_tensors(workload, rule), rule.bits)
-    if not bits:
+        chosen |= dict.fromkeys(matched_tensors(workload, rule), rule)
+    if not chosen:
         return workload
 
     def resized(tensor: Tensor) -> Tensor:
-        return tensor.model_copy(update={"bits": bits.get(tensor.name, tensor.bits)})
+        if tensor.name not in chosen:
+            return tensor
+        return tensor.model_copy(update=chosen[tensor.name].fields)
 
     def rewidened(layer: Layer) -> Layer:
         ifmaps = tuple(resized(tensor) for tensor in layer.ifmaps)
@@ -67,7 +69,7 @@ def with_activation_bits(workload: Workload, rules: Sequence[ActivationBitsRule]
 
     program = rewrite_layers(workload.program, rewidened)
     inputs = tuple(resized(tensor) for tensor in program.inputs)
-    widths = ", ".join(f"{rule.pattern}={rule.bits}" for rule in rules)
+    widths = ", ".join(str(rule) for rule in rules)
     return workload.model_copy(
         update={
             "program": Program(inputs=inputs, steps=program.steps),

@@ -11,19 +11,26 @@ from simulator.errors import UserError
 from simulator.ir import Branch, Layer, Program, Segment, Step
 
 WIDTHS = (4, 6, 8, 16, 32)
+FLOATS = {"fp16": 16, "fp32": 32}
 
 
 @dataclass(frozen=True)
 class BitsRule:
-    """Whatever has a name that matches the pattern has this many bits per value."""
+    """Whatever has a name that matches the pattern has this many bits per value.
+
+    `floating` makes them 16 or 32 bits of floating point, whatever the spec's own format.
+    """
 
     option: ClassVar[str]
     pattern: str
     bits: int
+    floating: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Split ``PATTERN=BITS``; the pattern knows ``*``, ``?`` and ``[...]``.
+
+        BITS is a number of bits in the spec's format, or fp16 or fp32.
 
         Raises:
             UserError: no equals sign, or a width that does not exist.
@@ -31,10 +38,20 @@ class BitsRule:
         pattern, separator, bits = text.rpartition("=")
         if not separator or not pattern:
             raise UserError(f"{cls.option} {text}: expected PATTERN=BITS, e.g. 'level2.*=4'")
+        if bits in FLOATS:
+            return cls(pattern, FLOATS[bits], floating=True)
         if bits not in map(str, WIDTHS):
-            widths = ", ".join(map(str, WIDTHS))
+            widths = ", ".join([*map(str, WIDTHS), *FLOATS])
             raise UserError(f"{cls.option} {text}: {bits!r} bits: must be one of {widths}")
         return cls(pattern, int(bits))
+
+    @property
+    def fields(self) -> dict[str, int | bool]:
+        """What it sets in a weight block or a tensor."""
+        return {"bits": self.bits, "floating": self.floating}
+
+    def __str__(self) -> str:
+        return f"{self.pattern}={'fp' if self.floating else ''}{self.bits}"
 
     def holds_for(self, *names: str) -> bool:
         """Whether one of the names matches."""

@@ -9,6 +9,7 @@ from operator import add
 
 from simulator.cost.dram_energy import DramEnergy
 from simulator.cost.energy import EnergyBreakdown, EventCounts, energy_of
+from simulator.cost.energy_table import Operands
 from simulator.ir import MAC_OPS
 from simulator.mapping.plan import GroupPlan
 from simulator.mapping.tiles import TransferKind
@@ -113,7 +114,12 @@ def _layer(
         tiles=last - first,
         tiling=_tiling_text(plan),
         counts=counts,
-        energy=energy_of(counts, duration_ps, spec, plan.shape.weight_bits, plan.shape.input_bits),
+        energy=energy_of(
+            counts,
+            duration_ps,
+            spec,
+            Operands(plan.shape.weight_bits, plan.shape.input_bits, plan.shape.floating),
+        ),
     )
 
 

@@ -76,27 +76,41 @@ class TensorKind(StrEnum):
     INDEX = "index"
 
 
+def _check_format(name: str, bits: int | None, floating: bool) -> None:
+    if floating and bits not in (16, 32):
+        raise ValueError(f"{name}: floating point with bits {bits}: must be 16 or 32")
+
+
 class Tensor(Frozen):
     """A named activation (or index) array; shape in elements, batch first, NCHW for images.
 
-    `bits` overrides the accelerator's precision for its kind; a file leaves it out if it does not.
+    `bits` overrides the accelerator's precision for its kind, and `floating` says that these are
+    16 or 32 bits of floating point; a file leaves out what overrides nothing.
     """
 
     name: Name
     shape: tuple[Count, ...]
     kind: TensorKind = TensorKind.ACTIVATION
     bits: Literal[4, 6, 8, 16, 32] | None = None
+    floating: bool = False
 
     @cached_property
     def elements(self) -> int:
         """Number of values."""
         return prod(self.shape)
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _check_format(self.name, self.bits, self.floating)
+        return self
+
     @model_serializer(mode="wrap")
-    def _without_default_bits(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_defaults(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data: dict[str, Any] = fields(self)
         if self.bits is None:
             data.pop("bits", None)
+        if not self.floating:
+            data.pop("floating", None)
         return data
 
 
@@ -104,12 +118,26 @@ class WeightBlock(Frozen):
     """Parameters stored and moved as one unit: of placement, DRAM layout and prefetch.
 
     Blocks are identified by name: two layers naming the same block share its storage, which
-    must then have the same size. `bits` overrides the accelerator's weight precision.
+    must then have the same size. `bits` overrides the accelerator's weight precision; `floating`
+    says that these are 16 or 32 bits of floating point.
     """
 
     name: Name
     params: Count
     bits: Literal[4, 6, 8, 16, 32] | None = None
+    floating: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _check_format(self.name, self.bits, self.floating)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = fields(self)
+        if not self.floating:
+            data.pop("floating", None)
+        return data
 
 
 class Dims(Frozen):
@@ -297,14 +325,14 @@ def check_program(program: Program) -> None:
     on each path a tensor is written once and read with the shape it was written with.
     """
     seen_layers: set[str] = set()
-    block_params: dict[str, tuple[int, int | None]] = {}
+    block_params: dict[str, tuple[int, int | None, bool]] = {}
     for layer in program.layers():
         if layer.name in seen_layers:
             raise ValueError(f"layer name {layer.name} is used twice")
         seen_layers.add(layer.name)
         for block in layer.weights:
-            known = block_params.setdefault(block.name, (block.params, block.bits))
-            if known != (block.params, block.bits):
+            mine = (block.params, block.bits, block.floating)
+            if block_params.setdefault(block.name, mine) != mine:
                 raise ValueError(f"weight block {block.name} is named with two sizes or widths")
     _check_steps(program.steps, {t.name: t for t in program.inputs})
 
@@ -320,7 +348,8 @@ def _check_steps(steps: tuple[Step, ...], written: dict[str, Tensor]) -> dict[st
         after = [_check_steps(arm.steps, written) for arm in step.arms]
         shared = set.intersection(*(set(tensors) for tensors in after))
         for name in sorted(shared - set(written)):
-            if len({(tensors[name].shape, tensors[name].bits) for tensors in after}) > 1:
+            written_as = [tensors[name] for tensors in after]
+            if len({(tensor.shape, tensor.bits, tensor.floating) for tensor in written_as}) > 1:
                 raise ValueError(
                     f"the arms of {step.name} write {name} with different shapes or widths"
                 )
@@ -339,10 +368,10 @@ def _check_layers(segment: Segment, written: dict[str, Tensor]) -> None:
                     f"layer {layer.name} reads {ifmap.name} as {ifmap.shape}, it was written "
                     f"as {source.shape}"
                 )
-            if source.bits != ifmap.bits:
+            if (source.bits, source.floating) != (ifmap.bits, ifmap.floating):
                 raise ValueError(
                     f"layer {layer.name} reads {ifmap.name} with bits {ifmap.bits}, it was written "
-                    f"with bits {source.bits}"
+                    f"with bits {source.bits}, or the one as floating point and not the other"
                 )
         if layer.ofmap.name in written:
             raise ValueError(f"layer {layer.name} writes {layer.ofmap.name} a second time")

@@ -37,7 +37,7 @@ def check_rules(workloads: Sequence[Workload], rules: Sequence[WeightBitsRule]) 
     for rule in rules:
         if not any(matched_blocks(workload, rule) for workload in workloads):
             raise UserError(
-                f"--bits {rule.pattern}={rule.bits}: no layer or segment with weights has such a "
+                f"--bits {rule}: no layer or segment with weights has such a "
                 f"name{nearest(rule.pattern, names)}; segments: {', '.join(dict.fromkeys(names))}"
             )
 
@@ -47,16 +47,16 @@ def with_weight_bits(workload: Workload, rules: Sequence[WeightBitsRule]) -> Wor
 
     A block that several layers share is stored once: it has one width for all of them.
     """
-    bits: dict[str, int] = {}
+    chosen: dict[str, WeightBitsRule] = {}
     for rule in rules:
-        bits |= dict.fromkeys(matched_blocks(workload, rule), rule.bits)
-    if not bits:
+        chosen |= dict.fromkeys(matched_blocks(workload, rule), rule)
+    if not chosen:
         return workload
-    widths = ", ".join(f"{rule.pattern}={rule.bits}" for rule in rules)
+    widths = ", ".join(str(rule) for rule in rules)
 
     def rewidened(layer: Layer) -> Layer:
         weights = tuple(
-            block.model_copy(update={"bits": bits.get(block.name, block.bits)})
+            block.model_copy(update=chosen[block.name].fields) if block.name in chosen else block
             for block in layer.weights
         )
         return layer.model_copy(update={"weights": weights})

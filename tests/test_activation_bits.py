@@ -18,6 +18,7 @@ from simulator.ir import Program, Route, Segment, Workload
 from simulator.policy import Policy
 from simulator.program_file import workload_from_json, workload_to_json
 from simulator.simulation import RunResult, run_workload
+from simulator.weight_bits import WeightBitsRule, with_weight_bits
 from tests.devices import device
 from tests.networks import Net, tensor
 
@@ -80,6 +81,30 @@ def test_multiplications_cost_the_product_of_the_widths():
     assert wide.energy.mac_pj == pytest.approx(sum(layer.energy.mac_pj for layer in wide.layers))
 
 
+def test_one_node_in_floating_point_costs_what_floats_cost():
+    # At 45 nm fp16 takes 1.1 + 0.4 pJ where int8 takes 0.2 + 0.1; int8 weights are widened.
+    fields = {"energy__mac_pj": 0.3, "energy__node_nm": 45}
+    plain, floats = run(**fields).typical, run("first=fp16", **fields).typical
+    assert floats.layers[0].energy.mac_pj == pytest.approx(plain.layers[0].energy.mac_pj)
+    assert floats.layers[1].energy.mac_pj == pytest.approx(
+        plain.layers[1].energy.mac_pj * 1.5 / 0.3
+    )
+    weights = with_weight_bits(chain(), [WeightBitsRule.parse("second=fp32")])
+    spec = device(**fields)
+    wide = run_workload(weights, spec, Policy.ON_DEMAND, [Route(arms=())]).typical
+    assert wide.layers[1].energy.mac_pj == pytest.approx(plain.layers[1].energy.mac_pj * 4.6 / 0.3)
+    assert wide.layers[1].weight_bytes == 4 * plain.layers[1].weight_bytes
+
+
+def test_floats_survive_a_file_and_have_16_or_32_bits():
+    narrow = ruled(chain(), "first=fp16")
+    assert workload_from_json(workload_to_json(narrow), "floats") == narrow
+    data = json.loads(workload_to_json(narrow))
+    data["program"]["steps"][0]["layers"][0]["ofmap"]["bits"] = 8
+    with pytest.raises(UserError, match="floating point with bits 8: must be 16 or 32"):
+        workload_from_json(json.dumps(data), "chain.json")
+
+
 def test_scratchpad_reads_and_writes_follow():
     plain, wide = run().typical, run("first=16").typical
     more = (
@@ -133,7 +158,7 @@ def test_a_tensor_has_one_width():
     ("text", "complaint"),
     [
         ("first", "expected PATTERN=BITS"),
-        ("first=5", "'5' bits: must be one of 4, 6, 8, 16, 32"),
+        ("first=5", "'5' bits: must be one of 4, 6, 8, 16, 32, fp16, fp32"),
     ],
 )
 def test_a_malformed_rule_is_refused(text, complaint):

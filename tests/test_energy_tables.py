@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from simulator.cost.arithmetic_energy import MacWidths, mac_pj
 from simulator.cost.energy import EventCounts, energy_of
-from simulator.cost.energy_table import energy_constants, energy_table
+from simulator.cost.energy_table import Operands, energy_constants, energy_table
 from simulator.cost.sram import sram_bank
 from simulator.errors import SpecError
 from simulator.spec import AcceleratorSpec, NumberFormat
@@ -118,7 +118,7 @@ def test_a_float_of_eight_bits_is_refused():
 def test_a_given_mac_energy_is_carried_to_other_widths_by_ratio():
     spec = edge_npu(energy__node_nm=45, energy__mac_pj=0.5)  # at 8 x 8
     assert energy_of(EventCounts(macs=10), 0, spec).mac_pj == pytest.approx(5.0)
-    narrow = energy_of(EventCounts(macs=10), 0, spec, weight_bits=4)
+    narrow = energy_of(EventCounts(macs=10), 0, spec, Operands(weight_bits=4))
     assert narrow.mac_pj == pytest.approx(5.0 * 0.2 / 0.3)
     wide = with_overrides(
         spec, [Override("precision.weight_bits", 16), Override("precision.activation_bits", 16)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simulator.cost.dram_energy import DramEnergy
-from simulator.cost.energy_table import energy_table
+from simulator.cost.energy_table import SPEC_OPERANDS, Operands, energy_table
 from simulator.spec import AcceleratorSpec
 from simulator.units import PJ_PER_J, ps_to_s
 
@@ -71,17 +71,16 @@ def energy_of(
     counts: EventCounts,
     duration_ps: int,
     spec: AcceleratorSpec,
-    weight_bits: int | None = None,
-    activation_bits: int | None = None,
+    operands: Operands = SPEC_OPERANDS,
 ) -> EnergyBreakdown:
     """Energy of counted events, plus static power over the whole duration.
 
-    The widths are those of the operands multiplied; None stands for the spec's.
+    `operands` are those multiplied, the spec's if not given.
     """
     table = energy_table(spec)
     duration_pj_per_w = ps_to_s(duration_ps) * PJ_PER_J
     return EnergyBreakdown(
-        mac_pj=counts.macs * table.mac_pj_at(weight_bits, activation_bits),
+        mac_pj=counts.macs * table.mac_pj_at(operands),
         vector_pj=counts.vector_operations * table.vector_op_pj,
         scratchpad_pj=counts.scratchpad_read_bytes * table.scratchpad_read_pj_per_byte
         + counts.scratchpad_write_bytes * table.scratchpad_write_pj_per_byte,

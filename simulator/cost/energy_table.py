@@ -15,12 +15,48 @@ from simulator.cost.arithmetic_energy import (
 )
 from simulator.cost.dram_presets import ENERGY_SOURCES, device_of
 from simulator.cost.sram import WARMEST_K, SramBank, sram_bank
-from simulator.spec import DERIVABLE_ENERGY, DRAM_ENERGY, AcceleratorSpec, Energy, Precision
+from simulator.spec import (
+    DERIVABLE_ENERGY,
+    DRAM_ENERGY,
+    AcceleratorSpec,
+    Energy,
+    NumberFormat,
+    Precision,
+)
 from simulator.spec_dram import Dram
 from simulator.units import PS_PER_S, pj_to_j
 
 SCALING_NODE_NM = 22.0
 """Node whose ratios carry a given mac_pj to other widths where the spec names no node."""
+
+
+@dataclass(frozen=True)
+class Operands:
+    """Widths of what a layer multiplies; None stands for the spec's.
+
+    If one of them is `floating`, both are widened to the same 16 or 32 bits of floating point.
+    """
+
+    weight_bits: int | None = None
+    activation_bits: int | None = None
+    floating: bool = False
+
+    def widths(self, spec: MacWidths) -> MacWidths:
+        """The widths of a MAC on an accelerator whose own are given."""
+        own = replace(
+            spec,
+            weight_bits=self.weight_bits or spec.weight_bits,
+            activation_bits=self.activation_bits or spec.activation_bits,
+        )
+        if not self.floating:
+            return own
+        bits = 16 if max(own.weight_bits, own.activation_bits) <= 16 else 32
+        return replace(
+            own, number_format=NumberFormat.FLOAT, weight_bits=bits, activation_bits=bits
+        )
+
+
+SPEC_OPERANDS = Operands()
 
 
 @dataclass(frozen=True)
@@ -56,15 +92,9 @@ class EnergyTable:
         """Power the chip draws all the time, busy or not; DRAM's background is DRAM's."""
         return self.logic_static_w + self.scratchpad_static_w
 
-    def mac_pj_at(
-        self, weight_bits: int | None = None, activation_bits: int | None = None
-    ) -> float:
-        """Energy of a MAC whose operands have the given widths (None: the spec's)."""
-        widths = replace(
-            self.widths,
-            weight_bits=weight_bits or self.widths.weight_bits,
-            activation_bits=activation_bits or self.widths.activation_bits,
-        )
+    def mac_pj_at(self, operands: Operands = SPEC_OPERANDS) -> float:
+        """Energy of a MAC of such operands."""
+        widths = operands.widths(self.widths)
         if widths == self.native:
             return self.mac_pj
         return self.mac_pj * mac_pj(widths, self.node_nm) / mac_pj(self.native, self.node_nm)

@@ -255,7 +255,7 @@ def _overwritten(group: LayerGroup, live_after: frozenset[str]) -> Tensor | None
     """An input that dies here and is read element by element as the ofmap is written."""
     reread = {t.name for t in group.main.ifmaps if group.main.op not in ELEMENTWISE_OPS}
     for tensor in group.inputs:
-        old, new = ((t.elements, t.kind, t.bits) for t in (tensor, group.ofmap))
+        old, new = ((t.elements, t.kind, t.bits, t.floating) for t in (tensor, group.ofmap))
         if old == new and tensor.name not in live_after | reread:
             return tensor
     return None

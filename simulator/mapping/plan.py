@@ -262,6 +262,8 @@ class MappingProblem:
             weight_bits=array_weight_bits(group.main, self.spec),
             input_bits=tensor_bits(group.main.ifmaps[0], self.spec),
             output_bits=tensor_bits(group.ofmap, self.spec),
+            floating=any(tensor.floating for tensor in group.main.ifmaps)
+            or any(block.floating for block in group.main.weights),
         )
 
     def _burst_waste(self, tensor: Tensor) -> int:

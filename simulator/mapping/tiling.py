@@ -49,7 +49,8 @@ class GroupShape:
 
     Byte counts are of whole tensors at the spec's precision; ifmap and operand bytes count the
     tensors in DRAM only. `weight_bits` and `input_bits` are the widths the array multiplies at,
-    `output_bits` that of what it writes; None stands for the spec's.
+    `output_bits` that of what it writes; None stands for the spec's. `floating` says that an
+    operand is in floating point though the spec's format need not be.
     """
 
     op: Op
@@ -63,6 +64,7 @@ class GroupShape:
     weight_bits: int | None = None
     input_bits: int | None = None
     output_bits: int | None = None
+    floating: bool = False
 
     def compute_side(self, spec: AcceleratorSpec) -> ComputeSide:
         """The accelerator's array at the group's widths."""
