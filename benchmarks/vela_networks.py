@@ -274,6 +274,10 @@ SETUPS = {
     "mobilenet_v1, U55-256, 2 MiB": Setup(
         "mobilenet_v1", "ethos-u55-256", EMBEDDED, "Shared_Sram", 2**21
     ),
+    "mobilenet_v1, U65-256, 256 KiB": Setup(
+        "mobilenet_v1", "ethos-u65-256", HIGH_END, "Dedicated_Sram_256KB"
+    ),
+    "resnet50, U55-256, 2 MiB": Setup("resnet50", "ethos-u55-256", EMBEDDED, "Shared_Sram", 2**21),
     "mobilenet_v2, U55-128, 2 MiB": Setup(
         "mobilenet_v2", "ethos-u55-128", EMBEDDED, "Shared_Sram", 2**21
     ),

@@ -63,6 +63,10 @@ ELEMENTWISE_OPS = frozenset({Op.BATCH_NORM, Op.RELU, Op.GELU, Op.ADD, Op.SUBTRAC
 """Ops whose output element depends on one element of each input: fusable after a MAC layer."""
 
 
+POOLING_OPS = frozenset({Op.MAX_POOL, Op.AVG_POOL, Op.ADAPTIVE_AVG_POOL})
+"""Ops that reduce a window of each channel to one value."""
+
+
 class Frozen(BaseModel):
     """Immutable value with no unknown fields."""
 

@@ -125,12 +125,16 @@ class VectorUnit(Part):
     """Pooling, addition, normalisation, activation and argmax: one lane-op per lane and cycle.
 
     `addition_cycles_per_element` is the pace of an addition of two tensors that no array's output
-    streams into; left out, it is the lanes'.
+    streams into, `pooling_cycles_per_element` that of pooling per element of a window; left out,
+    they are the lanes'. Outputs of the array, scaled and stored even where no layer follows, are
+    no faster than `output_cycles_per_element`.
     """
 
     lanes: Annotated[int, _whole(1, 2**20)]
     clock_hz: Annotated[int, _whole(10**6, 10**11)]
     addition_cycles_per_element: Annotated[float, _real(1e-6, 1e3)] | None = None
+    pooling_cycles_per_element: Annotated[float, _real(1e-6, 1e3)] | None = None
+    output_cycles_per_element: Annotated[float, _real(0, 1e3)] = 0.0
 
 
 class Sequencer(Part):

@@ -24,6 +24,7 @@ from simulator.policy import Policy
 from simulator.simulation import RunResult, run_workload
 from simulator.spec_file import Override, load_spec
 from simulator.validate.networks import convolutions
+from tests.networks import Net, program, tensor, workload
 from tests.simulate import with_part
 
 SPECS = Path(__file__).parent.parent / "accelerator_specs"
@@ -156,3 +157,18 @@ def test_weights_are_fetched_one_layer_ahead_at_most():
         group = schedule.tiles.group[schedule.commands.tile[j]]
         if kind is TransferKind.WEIGHT and group >= 1:
             assert schedule.commands.release_tile[j] >= starts[group - 1] - 1
+
+
+def test_outputs_and_pooling_have_a_pace_of_their_own():
+    """A quarter of a cycle per output of a thin 1x1 convolution; an eighth per pooled element."""
+    net = Net("net")
+    x = tensor("image", 1, 8, 32, 32)
+    net.max_pool(net.conv(x, 64), 2, 2)
+    result = run_workload(
+        workload(program(net, inputs=(x,))), SPEC, Policy.ON_DEMAND, [Route(arms=())]
+    )
+    conv_layer, pool = result.typical.layers
+    assert conv_layer.vector_busy_ps == 32 * 32 * 64 // 4 * 1000
+    # 16 x 16 microblocks, 8 times 8 channels, one tap: a pass of four cycles.
+    assert conv_layer.pe_busy_ps == 16 * 16 * 8 * 4 * 1000
+    assert pool.vector_busy_ps == 16 * 16 * 64 * 4 // 8 * 1000

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from simulator.cost.vector import lane_operations, operations
 from simulator.errors import InfeasiblePlanError
-from simulator.ir import MAC_OPS, Layer, Op, Program, Tensor, WeightBlock
+from simulator.ir import MAC_OPS, POOLING_OPS, Layer, Op, Program, Tensor, WeightBlock
 from simulator.mapping.groups import (
     GroupedStep,
     LayerGroup,
@@ -294,7 +294,14 @@ class MappingProblem:
         pace = self.spec.vector_unit.addition_cycles_per_element
         if group.main.op is Op.ADD and pace is not None:
             return math.ceil(pace * group.ofmap.elements)
-        return ceil_div(lane_operations(layers), self.spec.vector_unit.lanes)
+        pace = self.spec.vector_unit.pooling_cycles_per_element
+        if group.main.op in POOLING_OPS and pace is not None:
+            return math.ceil(pace * operations(group.main))
+        cycles = ceil_div(lane_operations(layers), self.spec.vector_unit.lanes)
+        if group.main.op not in MAC_OPS:
+            return cycles
+        pace = self.spec.vector_unit.output_cycles_per_element
+        return max(cycles, math.ceil(pace * group.ofmap.elements))
 
 
 def block_bytes(block: WeightBlock, spec: AcceleratorSpec) -> int:
