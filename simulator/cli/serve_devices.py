@@ -19,7 +19,7 @@ from simulator.ir import Workload, leaf_routes
 from simulator.mapping.case import Case
 from simulator.mapping.placement import Placement
 from simulator.mapping.plan import MappingProblem
-from simulator.policy import SPECULATING, Policy, PolicyChoice
+from simulator.policy import SPECULATING, PolicyChoice
 from simulator.prefetch.stream import Speculator
 from simulator.runtime.device import Device as KeepingDevice
 from simulator.runtime.granularity import Granularity
@@ -71,10 +71,6 @@ def devices_for(
         if sharing is Sharing.PARTITION:
             raise UserError("--sharing partition: of weights that stay on chip; needs --residency")
         return _stateless(args, spec, workloads, [islice(o.routes(), count) for o in orders])
-    if Policy(args.policy) in SPECULATING:
-        raise UserError(
-            f"--policy {args.policy}: does not go with --residency; use on_demand or oracle"
-        )
     if Placement(args.placement) is not Placement.STREAM:
         raise UserError(f"--placement {args.placement}: weights stay by --residency; leave one out")
     return _keeping(args, spec, workloads, sharing)
@@ -140,9 +136,9 @@ def _keeping(
     workloads: Sequence[Workload],
     sharing: Sharing,
 ) -> Devices:
-    policy, size = Policy(args.policy), region_size(args.region, spec)
+    choice, size = policy_choice(args), region_size(args.region, spec)
     sizes = [
-        largest_harmless_region(workload, spec, policy)[0] if size is None else size
+        largest_harmless_region(workload, spec, choice)[0] if size is None else size
         for workload in workloads
     ]
     if sharing is Sharing.PARTITION:
@@ -156,7 +152,7 @@ def _keeping(
             scope=Scope(args.scope),
             others_bytes=sum(sizes) - region_bytes if sharing is Sharing.PARTITION else 0,
         )
-        devices.append(KeepingDevice(workload, spec, policy, residency))
+        devices.append(KeepingDevice(workload, spec, choice, residency))
 
     def fresh() -> Sequence[Device]:
         for device in devices:

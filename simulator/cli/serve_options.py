@@ -271,10 +271,11 @@ def _check_numbers(args: argparse.Namespace, schedulings: Sequence[Scheduling]) 
         if Scheduling.LEAF_BATCHED not in schedulings:
             raise UserError("--leaf-accuracy: only --scheduling leaf_batched predicts leaves")
     learns = args.policy in SPECULATING and args.predictor != PredictorName.PRIOR.value
-    if learns and Scheduling.LEAF_BATCHED in schedulings:
+    keeps = args.residency != ResidencyPolicy.NONE.value
+    if learns and not keeps and Scheduling.LEAF_BATCHED in schedulings:
         raise UserError(
             f"--predictor {args.predictor}: learns from inputs in their order, which leaf_batched "
-            "changes; use prior"
+            "changes; use prior, or --residency"
         )
     if args.deadline is None and set(schedulings) != {Scheduling.FIFO}:
         raise UserError(f"--scheduling {args.scheduling}: needs a --deadline")

@@ -32,10 +32,11 @@ def serve(capsys, workload: str, *more: str, count: int = 600):
 
 
 @pytest.mark.parametrize("residency", ["lru", "pinned_backbone"])
-def test_services_are_those_of_the_stream_command(capsys, trees, residency):
+@pytest.mark.parametrize("policy", ["on_demand", "most_probable"])
+def test_services_are_those_of_the_stream_command(capsys, trees, residency, policy):
     """Markov inputs at leisure: the same device, driven by another command."""
-    options = ("--residency", residency, "--region", "20KiB", "--stream", "markov")
-    options += ("--persistence", "0.8", "--seed", "3")
+    options = ("--policy", policy, "--predictor", "markov", "--residency", residency)
+    options += ("--region", "20KiB", "--stream", "markov", "--persistence", "0.8", "--seed", "3")
     command = ("stream", "--workload", trees[0], "--inferences", "600", *options)
     (expected,) = summary(capsys, *command)["residency"]
     found = serve(capsys, trees[0], *options, "--arrivals", "periodic:50")
@@ -87,7 +88,6 @@ def test_several_orders_stand_side_by_side(capsys, trees):
     ("more", "expected"),
     [
         (["--sharing", "partition"], ["--sharing partition", "--residency"]),
-        ([*REGION, "--policy", "top_p"], ["--policy top_p", "--residency"]),
         ([*REGION, "--placement", "fill"], ["--placement fill", "--residency"]),
         (["--scheduling", "lifo"], ["--scheduling", "lifo", "fifo"]),
         (["--scheduling", "fifo,edf", "--deadline", "5ms"], ["--scheduling", "--load"]),
