@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from simulator.mapping.schedule import Schedule
 from simulator.mapping.tiles import TransferKind
 
@@ -11,10 +13,14 @@ class CapacityExceededError(AssertionError):
 
 
 class Scratchpad:
-    """Occupied bytes over time: what the running layer keeps, and the buffers of loads."""
+    """Occupied bytes over time: what the running layer keeps, and the buffers of loads.
 
-    def __init__(self, schedule: Schedule) -> None:
-        self._schedule = schedule
+    The peak is the most there is while time passes: of what happens at the same instant, the order
+    is no property of the device.
+    """
+
+    def __init__(self, schedule: Schedule, now_ps: Callable[[], int]) -> None:
+        self._schedule, self._now_ps = schedule, now_ps
         self._loaded_bytes = 0
         self._fixed_bytes = schedule.fixed_bytes[0]
         self._freed_by_tile = [0] * len(schedule.tiles.group)
@@ -24,32 +30,50 @@ class Scratchpad:
                 self._freed_by_tile[tile] += commands.n_bytes[j]
         self._speculated: set[int] = set()
         self._dispatched = -1
-        self.peak_bytes = self._fixed_bytes
+        self._settled_ps = 0
+        self._peak_bytes = 0
+
+    @property
+    def peak_bytes(self) -> int:
+        """Most bytes occupied for any length of time, so far."""
+        return max(self._peak_bytes, self._loaded_bytes + self._fixed_bytes)
+
+    def _settle(self) -> None:
+        """Count what was occupied since the last change, if time has passed since then."""
+        now_ps = self._now_ps()
+        if now_ps > self._settled_ps:
+            self._peak_bytes = self.peak_bytes
+            self._settled_ps = now_ps
 
     def on_issue(self, command: int) -> None:
         """A load takes its buffer when it is issued, if speculation has not taken it before."""
         if self._is_buffer(command) and command not in self._speculated:
+            self._settle()
             self._loaded_bytes += self._schedule.commands.n_bytes[command]
             self._check()
 
     def on_speculate(self, command: int, n_bytes: int) -> None:
         """A speculative load takes its buffer when it is issued; `command` may fetch the rest."""
+        self._settle()
         self._speculated.add(command)
         self._loaded_bytes += n_bytes
         self._check()
 
     def on_lost(self, n_bytes: int) -> None:
         """The loads of arms not taken give their buffers back."""
+        self._settle()
         self._loaded_bytes -= n_bytes
 
     def on_dispatch(self, tile: int) -> None:
         """A tile's activations, partial sums and output buffers are there while it runs."""
+        self._settle()
         self._dispatched = tile
         self._fixed_bytes = self._schedule.fixed_bytes[tile]
         self._check()
 
     def on_tile_done(self, tile: int) -> None:
         """Loads whose last reader this was give their buffers back, and a layer its own."""
+        self._settle()
         self._loaded_bytes -= self._freed_by_tile[tile]
         fixed = self._schedule.fixed_bytes
         if tile == self._dispatched and tile + 1 < len(fixed):
@@ -65,7 +89,6 @@ class Scratchpad:
 
     def _check(self) -> None:
         occupied = self._loaded_bytes + self._fixed_bytes
-        self.peak_bytes = max(self.peak_bytes, occupied)
         if occupied > self._schedule.budget_bytes:
             raise CapacityExceededError(
                 f"{occupied} B in a scratchpad budget of {self._schedule.budget_bytes} B"

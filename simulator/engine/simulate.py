@@ -47,7 +47,7 @@ def simulate(schedule: Schedule) -> EngineRun:
     """
     env = CountingEnvironment()
     shared = Shared(env, schedule)
-    scratchpad = Scratchpad(schedule)
+    scratchpad = Scratchpad(schedule, lambda: int(env.now))
     if schedule.speculation is not None:
         shared.speculative = Speculative(shared, schedule.speculation)
     env.process(sequencer(shared, scratchpad))
