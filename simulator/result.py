@@ -172,3 +172,13 @@ class InferenceResult:
     timeline: Timeline
     speculation: SpeculationResult
     windows: tuple[PrefetchWindow, ...]
+
+    @property
+    def dram_busy_ps(self) -> int:
+        """Time the DRAM's bus was taken."""
+        return sum(layer.dram_busy_ps for layer in self.layers)
+
+    @property
+    def activation_dram_bytes(self) -> int:
+        """Activation bytes read from DRAM and written to it."""
+        return sum(layer.ifmap_bytes + layer.ofmap_bytes for layer in self.layers)

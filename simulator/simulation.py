@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from simulator.compile import CompiledProgram, compile_program
-from simulator.cost.dram_energy import DramEnergy
-from simulator.cost.energy import EnergyBreakdown
 from simulator.derive import derive_result
 from simulator.engine import simulate
+from simulator.inferences import Inferences
 from simulator.ir import Route, Workload
 from simulator.mapping.allocator import allocate
 from simulator.mapping.case import Case
 from simulator.mapping.placement import Placement
 from simulator.policy import Policy, PolicyChoice
 from simulator.prefetch.stream import speculate
-from simulator.result import InferenceResult, StallKind
+from simulator.result import InferenceResult
 from simulator.spec import AcceleratorSpec
 
 
 @dataclass(frozen=True)
-class RunResult:
+class RunResult(Inferences):
     """Inferences replayed one after the other, each from a cold scratchpad.
 
     Attributes:
@@ -61,15 +59,10 @@ class RunResult:
         """Latency of each inference, in order."""
         return tuple(self.results[case].latency_ps for case in self.cases)
 
-    def latency_percentile_ps(self, percent: float) -> int:
-        """The smallest latency that at least this percentage of the inferences do not exceed."""
-        ordered = sorted(self.latencies_ps)
-        return ordered[max(math.ceil(len(ordered) * percent / 100) - 1, 0)]
-
-    def mean(self, value: Mapping[tuple[int, ...], float]) -> float:
-        """Mean over the inferences of a value given per distinct route."""
-        total = math.fsum(value[arms] * count for arms, count in self.occurrences.items())
-        return total / len(self.cases)
+    @property
+    def measured(self) -> dict[tuple[int, ...], InferenceResult]:
+        """One inference per distinct case."""
+        return self.results
 
     @property
     def typical_case(self) -> tuple[int, ...]:
@@ -80,31 +73,6 @@ class RunResult:
     def typical(self) -> InferenceResult:
         """The inference of the most frequent case, the first among equals: shown in detail."""
         return self.results[self.typical_case]
-
-    @cached_property
-    def mean_energy(self) -> EnergyBreakdown:
-        """Mean energy of an inference by component."""
-        energies = {arms: result.energy for arms, result in self.results.items()}
-        return EnergyBreakdown(
-            mac_pj=self.mean({arms: e.mac_pj for arms, e in energies.items()}),
-            vector_pj=self.mean({arms: e.vector_pj for arms, e in energies.items()}),
-            scratchpad_pj=self.mean({arms: e.scratchpad_pj for arms, e in energies.items()}),
-            dram=DramEnergy.combine(
-                lambda part: self.mean({arms: part(e.dram) for arms, e in energies.items()})
-            ),
-            static_pj=self.mean({arms: e.static_pj for arms, e in energies.items()}),
-        )
-
-    def mean_stall_ps(self, kind: StallKind) -> float:
-        """Mean stall time of one kind."""
-        return self.mean({arms: r.stalls_ps[kind] for arms, r in self.results.items()})
-
-    @cached_property
-    def pe_utilization_fraction(self) -> float:
-        """MACs done over MACs the array could do in the same time."""
-        macs = self.mean({arms: r.counts.macs for arms, r in self.results.items()})
-        seconds = self.mean({arms: r.latency_ps for arms, r in self.results.items()}) / 1e12
-        return macs / (self.spec.pe_array.pes * self.spec.pe_array.clock_hz * seconds)
 
 
 def run_workload(

@@ -31,7 +31,7 @@ SIMULATOR_ORDER = (
     {"prefetch"},
     {"timeline"},
     {"result"},
-    {"stalls", "windows", "speculated"},
+    {"stalls", "windows", "speculated", "inferences"},
     {"derive"},
     {"engine", "fast"},
     {"compile"},

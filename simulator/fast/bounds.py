@@ -13,7 +13,8 @@ What no replay can beat (`tests/test_bounds.py` holds it against replays of rand
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,16 @@ class Timing:
             waits_for_route=not fetch.across_branches and not speculates,
             fetch_delay_ps=fetch.decision_delay_ps,
         )
+
+    @classmethod
+    def together(cls, timings: Sequence[Timing]) -> Timing:
+        """Several devices of equal channels and rule side by side."""
+        columns: dict[str, Any] = {
+            field.name: np.array([getattr(timing, field.name) for timing in timings])
+            for field in fields(cls)
+            if field.name not in ("channels", "waits_for_route")
+        }
+        return replace(timings[0], **columns)
 
 
 def lower_bound_ps(work: PathWork, timing: Timing) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from simulator.study.axis import Choices
 from simulator.study.code_version import CODE_SHA256
 from simulator.study.context import REASONS, Context, Scenario
 from simulator.study.outcome import Engine, Outcome, outcome_of
+from simulator.study.vector import evaluate_together
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,12 @@ def _context(packed: bytes) -> Context:
 
 
 def evaluate(scenarios: Sequence[Scenario]) -> list[Outcome]:
-    """The outcome of each scenario, in order."""
-    return [_simulate(scenario) for scenario in scenarios]
+    """The outcome of each scenario, in order: together what can be, the rest by events."""
+    found = evaluate_together(scenarios)
+    return [
+        outcome if isinstance(outcome, Outcome) else _simulate(scenario)
+        for scenario, outcome in zip(scenarios, found, strict=True)
+    ]
 
 
 def _simulate(scenario: Scenario) -> Outcome:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from simulator.cost.energy import ENERGY_COMPONENTS
-from simulator.result import InferenceResult, StallKind
-from simulator.simulation import RunResult
+from simulator.inferences import Inferences
+from simulator.result import StallKind
 from simulator.study.area import area_of
 
 Number = int | float | None
@@ -21,9 +21,13 @@ class Status(StrEnum):
 
 
 class Engine(StrEnum):
-    """What computed a point: `event` is the SimPy engine."""
+    """What computed a point: the SimPy engine, or the recurrence on many designs at once.
+
+    They agree in every figure, to the picosecond.
+    """
 
     EVENT = "event"
+    VECTOR = "vector"
 
 
 METRICS = (
@@ -72,22 +76,22 @@ class Outcome:
         return self.metrics[METRICS.index(name)]
 
 
-def outcome_of(key: str, run: RunResult, engine: Engine) -> Outcome:
+def outcome_of(key: str, run: Inferences, engine: Engine) -> Outcome:
     """The figures of a run."""
-    results, energy = run.results, run.mean_energy
+    results, energy = run.measured, run.mean_energy
     area = area_of(run.spec)
     found: dict[str, Number] = {
         "latency_mean_ps": run.mean({arms: r.latency_ps for arms, r in results.items()}),
         "latency_p50_ps": run.latency_percentile_ps(50),
         "latency_p99_ps": run.latency_percentile_ps(99),
-        "latency_max_ps": max(run.latencies_ps),
+        "latency_max_ps": max(r.latency_ps for r in results.values()),
         "compute_ps": run.mean({arms: r.compute_ps for arms, r in results.items()}),
         **{f"{kind.value}_ps": run.mean_stall_ps(kind) for kind in StallKind},
         "energy_pj": energy.total_pj,
         **{f"energy_{part}_pj": getattr(energy, f"{part}_pj") for part in ENERGY_COMPONENTS},
         "weight_read_bytes": run.mean({a: r.weight_read_bytes for a, r in results.items()}),
-        "dram_busy_ps": run.mean({a: _dram_busy_ps(r) for a, r in results.items()}),
-        "activation_dram_bytes": run.mean({a: _activation_bytes(r) for a, r in results.items()}),
+        "dram_busy_ps": run.mean({a: r.dram_busy_ps for a, r in results.items()}),
+        "activation_dram_bytes": run.mean({a: r.activation_dram_bytes for a, r in results.items()}),
         "pe_utilization_fraction": run.pe_utilization_fraction,
         "scratchpad_peak_bytes": max(r.scratchpad_peak_bytes for r in results.values()),
         "area_mm2": area.total_mm2 if area else None,
@@ -95,11 +99,3 @@ def outcome_of(key: str, run: RunResult, engine: Engine) -> Outcome:
     for count in ("dram_read_bytes", "dram_write_bytes", "macs"):
         found[count] = run.mean({a: getattr(r.counts, count) for a, r in results.items()})
     return Outcome(key, Status.OK, "", engine, tuple(found[name] for name in METRICS))
-
-
-def _dram_busy_ps(result: InferenceResult) -> int:
-    return sum(layer.dram_busy_ps for layer in result.layers)
-
-
-def _activation_bytes(result: InferenceResult) -> int:
-    return sum(layer.ifmap_bytes + layer.ofmap_bytes for layer in result.layers)

@@ -1,0 +1,116 @@
+"""Designs that differ in durations alone: what each duration and each transfer is on each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from simulator.cost.dram import TransferCost
+from simulator.cost.dram_address import Transfer
+from simulator.cost.memory import memory_of
+from simulator.fast.batch import Times
+from simulator.fast.structure import Durations
+from simulator.spec import AcceleratorSpec
+
+COLUMNS = 4
+"""Of a design's table: duration, bytes on the bus, bursts, activates."""
+
+
+class RecordingDram:
+    """Stands for any memory while structures are built: a transfer takes its own number.
+
+    Addresses are kept up to the period in which the designs' memories repeat.
+    """
+
+    read_latency_ps = write_latency_ps = 0
+    rate_bytes_per_s = Fraction(1)
+
+    def __init__(self, numbers: Durations, period_bytes: int) -> None:
+        self._numbers, self.period_bytes = numbers, period_bytes
+
+    def transfer_cost(self, transfer: Transfer) -> TransferCost:
+        """The transfer's number as its occupancy."""
+        address = transfer.address % self.period_bytes
+        extent = (transfer.n_bytes, transfer.is_write, transfer.pieces, transfer.stride_bytes)
+        return TransferCost(self._numbers.number("transfer", address, *extent), 0, 0, 0)
+
+    def occupancy_ps(self, n_bytes: int) -> int:
+        """Nothing: structures keep bytes."""
+        del n_bytes
+        return 0
+
+    bus_bytes = least_occupancy_ps = refreshes_in = occupancy_ps
+
+
+@dataclass(frozen=True)
+class DesignTable:
+    """Shape (numbers, designs): durations and, of transfers, what they count."""
+
+    durations_ps: Times
+    bus_bytes: Times
+    bursts: Times
+    activates: Times
+
+
+def structural_key(spec: AcceleratorSpec) -> tuple[object, ...]:
+    """What plans and schedules depend on: designs of equal keys share them.
+
+    All but times, energies and the scratchpad's capacity, which only limits the budgets.
+    """
+    dram = spec.dram
+    return (
+        spec.pe_array.model_copy(update={"clock_hz": 1}),
+        spec.vector_unit.model_copy(update={"clock_hz": 1}),
+        spec.scratchpad.model_copy(update={"capacity_kib": 1}),
+        (spec.dma.channels, spec.dma.preemption_bytes, dram.burst_bytes),
+        (dram.device, dram.channels, dram.devices_per_channel),
+        (spec.io, spec.toolchain, spec.block_buffer, spec.precision),
+    )
+
+
+def timing_key(spec: AcceleratorSpec) -> tuple[object, ...]:
+    """What durations depend on: designs of equal keys take equal time on equal schedules."""
+    clocks = (spec.pe_array.clock_hz, spec.vector_unit.clock_hz)
+    return (spec.dram, spec.dma, *clocks, spec.sequencer.branch_latency_ns)
+
+
+class DesignColumn:
+    """All numbers of one design; made longer as structures are added."""
+
+    def __init__(self, spec: AcceleratorSpec) -> None:
+        self._spec, self._dram = spec, memory_of(spec)
+        latencies = (self._dram.read_latency_ps, self._dram.write_latency_ps)
+        branch_ps = spec.branch_latency_ps
+        common = (0, spec.descriptor_latency_ps, *latencies, branch_ps, branch_ps)
+        self._rows: list[tuple[int, ...]] = [(duration_ps, 0, 0, 0) for duration_ps in common]
+        self._known = 0
+
+    def rows(self, keys: Sequence[tuple[Any, ...]]) -> list[tuple[int, ...]]:
+        """One row per number: the common ones, then those of the keys."""
+        for key in keys[self._known :]:
+            self._rows.append(self._row(*key))
+        self._known = len(keys)
+        return self._rows
+
+    def _row(self, unit: str, amount: int, *rest: Any) -> tuple[int, ...]:
+        spec = self._spec
+        if unit == "transfer":
+            cost = self._dram.transfer_cost(Transfer(amount, *rest))
+            return cost.occupancy_ps, cost.bus_bytes, cost.bursts, cost.activates
+        if unit == "room":
+            return self._dram.occupancy_ps(amount), 0, 0, 0
+        of_layer, of_inference = rest
+        setup_ps = spec.layer_setup_ps * of_layer + spec.inference_setup_ps * of_inference
+        cycles_to_ps = spec.pe_cycles_to_ps if unit == "pe" else spec.vector_cycles_to_ps
+        return cycles_to_ps(amount) + setup_ps, 0, 0, 0
+
+
+def design_table(numbers: Durations, columns: Sequence[DesignColumn]) -> DesignTable:
+    """Every duration known by now on every design."""
+    keys = numbers.keys
+    rows = np.array([column.rows(keys) for column in columns], dtype=np.int64)
+    return DesignTable(*np.ascontiguousarray(rows.transpose(2, 1, 0)))

@@ -1,0 +1,112 @@
+"""Points evaluated together against the event engine: every column, and every picosecond."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.ir import Program, Route, leaf_routes
+from simulator.mapping.placement import Placement
+from simulator.policy import Policy, PolicyChoice
+from simulator.spec import AcceleratorSpec
+from simulator.study.axis import parse_axis
+from simulator.study.checks import checked_axes
+from simulator.study.context import Context, Scenario
+from simulator.study.design import make_design
+from simulator.study.evaluate import evaluate
+from simulator.study.outcome import Engine, Outcome
+from simulator.study.sweep import Sweep
+from simulator.study.vector import evaluate_together
+from tests.networks import workload
+from tests.simulate import roomy, with_part
+from tests.strategies import devices, straight_programs, tree_programs
+
+MIXED = (
+    "scratchpad.capacity_kib=1,16",
+    "dram.bandwidth=1G,8G",
+    "dma.descriptor_latency_ns=0,300",
+    "placement=stream,fill",
+    "policy=on_demand,most_probable,oracle",
+)
+
+
+def by_events(scenario: Scenario) -> Outcome:
+    from simulator.study.evaluate import _simulate
+
+    return _simulate(scenario)
+
+
+def test_a_mixed_grid_is_that_of_the_event_engine_but_for_its_name(context: Context) -> None:
+    axes = checked_axes(context, [parse_axis(axis) for axis in MIXED])
+    sweep = Sweep(context, make_design(axes, None, 0))
+    points = list(sweep.points())
+    scenarios = [context.scenario(choices) for _, choices in points]
+    engine = sweep.columns().index("engine")
+    used = set()
+    for (number, choices), scenario, outcome in zip(
+        points, scenarios, evaluate(scenarios), strict=True
+    ):
+        row = sweep.row(number, choices, outcome)
+        expected = sweep.row(number, choices, by_events(scenario))
+        used.add((choices["policy"], row[engine]))
+        row[engine] = expected[engine] = ""
+        assert row == expected
+    # Infeasible points have no engine; speculation is left to the event engine.
+    assert used == {
+        ("on_demand", "vector"),
+        ("most_probable", "event"),
+        ("oracle", "event"),
+        *((policy, "") for policy in ("on_demand", "most_probable", "oracle")),
+    }
+
+
+def test_what_is_refused_says_why(context: Context) -> None:
+    scenario = context.scenario({"policy": "oracle"})
+    (refusal,) = evaluate_together([scenario])
+    assert not isinstance(refusal, Outcome)
+    assert "speculative loads" in str(refusal)
+    tight = context.scenario({"scratchpad.capacity_kib": 1, "scratchpad.banks": 1})
+    (refusal,) = evaluate_together([tight])
+    assert "no plan fits" in str(refusal)
+
+
+@settings(max_examples=10)
+@given(straight_programs(), devices(), st.sampled_from(list(Policy)))
+def test_straight_programs(program: Program, spec: AcceleratorSpec, policy: Policy) -> None:
+    check(program, variants(roomy(program, spec)), policy, [()])
+
+
+@settings(max_examples=6)
+@given(tree_programs(deepest=2), devices(), st.data())
+def test_trees(program: Program, spec: AcceleratorSpec, data: st.DataObject) -> None:
+    routes = data.draw(st.lists(st.sampled_from(leaf_routes(program)), min_size=1, max_size=4))
+    check(program, variants(roomy(program, spec)), Policy.ON_DEMAND, routes)
+
+
+def variants(spec: AcceleratorSpec) -> list[AcceleratorSpec]:
+    """Designs of one family."""
+    slow = with_part(spec, "dram", peak_bytes_per_s=3 * 10**8, read_latency_ns=987.6)
+    large = with_part(slow, "scratchpad", capacity_kib=spec.scratchpad.capacity_kib * 2)
+    return [spec, slow, large, with_part(spec, "pe_array", clock_hz=456_789_123)]
+
+
+def check(
+    program: Program,
+    specs: Sequence[AcceleratorSpec],
+    policy: Policy,
+    routes: Sequence[tuple[int, ...]],
+) -> None:
+    leaves = len(leaf_routes(program))
+    net = workload(program, *(1 / leaves,) * leaves)
+    stream = tuple(Route(arms=arms) for arms in routes)
+    scenarios = [
+        Scenario(net, spec, PolicyChoice(policy), Placement.STREAM, stream, f"point {at}")
+        for at, spec in enumerate(specs)
+    ]
+    for scenario, outcome in zip(scenarios, evaluate_together(scenarios), strict=True):
+        assert isinstance(outcome, Outcome), outcome
+        expected = by_events(scenario)
+        assert outcome.engine == Engine.VECTOR
+        assert outcome.metrics == expected.metrics
