@@ -52,7 +52,10 @@ def test_every_point_is_a_row_and_infeasible_ones_say_why(program_path, tmp_path
     assert all("does not fit" in row["reason"] for row in infeasible)
     assert all(row["latency_mean_ps"] == "" for row in infeasible)
     feasible = [row for row in found if row["status"] == "ok"]
-    assert {row["engine"] for row in feasible} == {"event"}
+    assert {(row["policy"], row["engine"]) for row in feasible} == {
+        ("on_demand", "vector"),
+        ("oracle", "event"),
+    }
     for demand, oracle in zip(feasible[::2], feasible[1::2], strict=True):
         assert float(oracle["latency_mean_ps"]) <= float(demand["latency_mean_ps"])
     described = json.loads((tmp_path / "sweep.json").read_text())
