@@ -23,6 +23,7 @@ from simulator.fast.recurrence import replay
 from simulator.ir import Program
 from simulator.mapping.case import Case, Wants
 from simulator.mapping.groups import LayerGroup
+from simulator.mapping.layout import WeightMap, place_weights
 from simulator.mapping.placement import PinnedWeights, Placement, pin_weights
 from simulator.mapping.plan import (
     MappingProblem,
@@ -68,6 +69,7 @@ class CompiledProgram:
         schedules: by arms taken, and by what is speculated on (see `Case`).
         fetches: the fetch rule each route's schedule follows.
         pinned: weights that are on chip before the inference starts.
+        stored: where all weights lie in DRAM.
         plans_considered: candidate plans, those discarded by their lower bound included.
         plans_replayed: candidates whose schedules were built and replayed.
     """
@@ -76,6 +78,7 @@ class CompiledProgram:
     schedules: dict[Arms, Schedule]
     fetches: dict[Arms, FetchRule]
     pinned: PinnedWeights
+    stored: WeightMap
     plans_considered: int
     plans_replayed: int
 
@@ -131,7 +134,8 @@ def compile_program(
     pinned = pin_weights(program, spec, placement)
     problem = MappingProblem(program, spec, pinned.groups)
     dram = memory_of(spec)
-    scheduler = Scheduler(spec, dram)
+    stored = place_weights(problem.steps, spec, dram)
+    scheduler = Scheduler(spec, dram, stored)
     objectives = [_Objective(problem, routes) for routes in _sharing_a_plan(policy, weights)]
     search = _Search(problem, scheduler, dram, fetch_rules(policy, spec), objectives)
     room = spec.scratchpad.capacity_bytes - pinned.n_bytes - reserved_bytes
@@ -150,7 +154,7 @@ def compile_program(
             fetches[arms] = replace(best.fetch, wants=path.wants)
             schedules[arms] = scheduler.build(best.plan, path.groups, fetches[arms])
     counts = (search.considered, search.replayed)
-    return CompiledProgram(plans, schedules, fetches, pinned, *counts)
+    return CompiledProgram(plans, schedules, fetches, pinned, stored, *counts)
 
 
 def _sharing_a_plan(policy: Policy, weights: dict[Arms, int]) -> list[dict[Arms, int]]:
@@ -255,25 +259,31 @@ class _Search:
         self, plan: Plan, fetch: FetchRule, known: dict[Signature, int], path: _Path
     ) -> int:
         """Replay a path, unless one of the same shapes and tilings was: sibling leaves, say."""
-        signature = _signature(plan, path)
+        signature = self._signature(plan, path)
         if signature not in known:
             rule = replace(fetch, wants=path.wants)
             known[signature] = replay(self.scheduler.build(plan, path.groups, rule)).latency_ps
         return known[signature]
 
+    def _signature(self, plan: Plan, path: _Path) -> Signature:
+        """Paths of equal signatures take equal time; which sibling is guessed rightly is no matter.
 
-def _signature(plan: Plan, path: _Path) -> tuple[object, ...]:
-    """Paths of equal signatures take equal time; which sibling is guessed rightly is no matter."""
-    own: list[object] = [plan.groups[group.name].signature for group in path.groups]
-    if path.wants:
-        decisions = [i for i, group in enumerate(path.groups) if group.is_decision]
-        for i, wants in zip(decisions, path.wants, strict=False):
-            ahead, taken = path.groups[i].ahead, path.groups[i + 1].name
-            for arm in wants.arms:
-                is_taken = ahead[arm][0].name == taken
-                own.append((is_taken, *(plan.groups[g.name].signature for g in ahead[arm])))
-            own.append(wants.shares)
-    return tuple(own)
+        Siblings of one shape differ where their weights lie differently in rows and bursts.
+        """
+
+        def of(group: LayerGroup) -> Signature:
+            return (plan.groups[group.name].signature, self.scheduler.costs.phase(group.name))
+
+        own: list[object] = [of(group) for group in path.groups]
+        if path.wants:
+            decisions = [i for i, group in enumerate(path.groups) if group.is_decision]
+            for i, wants in zip(decisions, path.wants, strict=False):
+                ahead, taken = path.groups[i].ahead, path.groups[i + 1].name
+                for arm in wants.arms:
+                    is_taken = ahead[arm][0].name == taken
+                    own.append((is_taken, *(of(group) for group in ahead[arm])))
+                own.append(wants.shares)
+        return tuple(own)
 
 
 def _does_not_fit(problem: MappingProblem, spec: AcceleratorSpec) -> InfeasiblePlanError:

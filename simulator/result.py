@@ -91,8 +91,8 @@ class LayerResult:
 
     @property
     def moved_bytes(self) -> int:
-        """Bytes wanted from and handed to DRAM; whole bursts of them cross the bus."""
-        return self.weight_bytes + self.ifmap_bytes + self.ofmap_bytes
+        """Bytes fetched from and handed to DRAM, wasted ones too; on the bus as whole bursts."""
+        return self.weight_bytes + self.ifmap_bytes + self.ofmap_bytes + self.wasted_bytes
 
 
 @dataclass(frozen=True)

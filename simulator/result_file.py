@@ -19,6 +19,7 @@ from simulator.derive import spans
 from simulator.ir import Workload
 from simulator.program_file import workload_to_json
 from simulator.result import InferenceResult, LayerResult, StallKind
+from simulator.segment_use import segment_use
 from simulator.simulation import RunResult
 from simulator.spec import AcceleratorSpec
 from simulator.units import pj_to_j, ps_to_s
@@ -39,6 +40,7 @@ def summarise(run: RunResult) -> dict[str, Any]:
 
     latency = {arms: r.latency_ps for arms, r in results.items()}
     memory, bursts = memory_of(run.spec), mean("dram_bursts")
+    stored = run.compiled.stored
     on_bus = mean("dram_read_bytes") + mean("dram_write_bytes")
     moved = {arms: sum(layer.moved_bytes for layer in r.layers) for arms, r in results.items()}
     return {
@@ -69,6 +71,13 @@ def summarise(run: RunResult) -> dict[str, Any]:
             1 - mean("dram_activates") / bursts if mean("dram_activates") else None
         ),
         "dram_burst_efficiency_fraction": run.mean(moved) / on_bus if on_bus else None,
+        "weights_in_dram": {
+            "layout": run.spec.dram.weight_layout.value,
+            "alignment": run.spec.dram.weight_alignment.value,
+            "weight_bytes": stored.weight_bytes,
+            "stored_bytes": stored.stored_bytes,
+            "padding_bytes": stored.padding_bytes,
+        },
         "macs": mean("macs"),
         "params_total": counts.params_total,
         "params_active": run.mean({arms: active[r.arms] for arms, r in results.items()}),
@@ -172,6 +181,15 @@ def _inference_to_data(result: InferenceResult, occurrences: int) -> dict[str, A
         "weight_read_bytes": result.weight_read_bytes,
         "scratchpad_peak_bytes": result.scratchpad_peak_bytes,
         "event_count": result.event_count,
+        "segments": [
+            {
+                "segment": name,
+                **asdict(use),
+                "row_hit_fraction": use.row_hit_fraction,
+                "burst_efficiency_fraction": use.burst_efficiency_fraction,
+            }
+            for name, use in segment_use(result.layers).items()
+        ],
         "layers": [layer_to_row(layer) for layer in result.layers],
         "spans": {
             "columns": ["resource", "kind", "label", "start_ps", "end_ps", "n_bytes"],

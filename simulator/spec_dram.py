@@ -20,6 +20,33 @@ class DramStandard(StrEnum):
     DDR4_2400 = "ddr4_2400"
 
 
+class Layout(StrEnum):
+    """In which order the weights of a tree lie in DRAM.
+
+    layer_major: by depth, and there layer by layer, siblings' layers side by side. node_major: by
+    depth, each node (the layers between two decisions) in one piece. path_major: depth first, so
+    that a node is followed by its first arm. path_major_duplicated: every path from root to leaf
+    in one piece, what paths have in common once for each. channel_interleaved: as layer_major, but
+    siblings' layers of one shape take turns by output channel. bank_partitioned: as node_major,
+    but siblings lie in different banks.
+    """
+
+    LAYER_MAJOR = "layer_major"
+    NODE_MAJOR = "node_major"
+    PATH_MAJOR = "path_major"
+    PATH_MAJOR_DUPLICATED = "path_major_duplicated"
+    CHANNEL_INTERLEAVED = "channel_interleaved"
+    BANK_PARTITIONED = "bank_partitioned"
+
+
+class Alignment(StrEnum):
+    """Where the weights of a layer begin: at a burst, a row of all channels, or a row of bank 0."""
+
+    BURST = "burst"
+    ROW = "row"
+    BANK = "bank"
+
+
 DEVICE_RATES = {
     DramStandard.LPDDR3_1600: (6_400_000_000, 32),
     DramStandard.LPDDR4_3200: (6_400_000_000, 32),
@@ -38,7 +65,8 @@ class Dram(Part):
     `peak_bytes_per_s` is another data clock, while row timings keep their nanoseconds.
     `efficiency_fraction` is the share of the peak rate that sequential streams reach; beside a
     device it is the share of the device's rate that the system leaves to the accelerator (1 if
-    left out). A transfer occupies whole bursts; its data is complete one latency after its last.
+    left out). `weight_layout` and `weight_alignment` say where weights lie, which matters to a
+    device. A transfer occupies whole bursts; its data is complete one latency after its last.
     """
 
     device: DramStandard | None = None
@@ -49,6 +77,8 @@ class Dram(Part):
     burst_bytes: Annotated[int, whole(1, 65536)]
     read_latency_ns: Annotated[float, real(0, 1e6)]
     write_latency_ns: Annotated[float, real(0, 1e6)]
+    weight_layout: Layout = Layout.LAYER_MAJOR
+    weight_alignment: Alignment = Alignment.ROW
 
     @model_validator(mode="before")
     @classmethod

@@ -28,6 +28,7 @@ SUMMARY_KEYS = [
     "dram_refreshes",
     "dram_row_hit_fraction",
     "dram_burst_efficiency_fraction",
+    "weights_in_dram",
     "macs",
     "params_total",
     "params_active",

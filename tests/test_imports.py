@@ -35,7 +35,7 @@ SIMULATOR_ORDER = (
     {"derive"},
     {"engine", "fast"},
     {"compile"},
-    {"simulation"},
+    {"simulation", "segment_use"},
     {"result_file", "comparison", "sensitivity"},
     {"runtime"},
     {"serving"},

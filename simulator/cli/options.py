@@ -18,6 +18,7 @@ from simulator.mapping.placement import Placement
 from simulator.policy import Policy, PolicyChoice, PredictorName
 from simulator.program_file import routes_from_file
 from simulator.routes import check_routes, draw_routes
+from simulator.spec_dram import Alignment, Layout
 from simulator.spec_file import Override, energy_node_overrides
 from simulator.weight_bits import WeightBitsRule, check_rules, with_weight_bits
 
@@ -57,6 +58,16 @@ def add_simulation_options(
         choices=[placement.value for placement in Placement],
         default=Placement.STREAM.value,
         help="which weights stay on chip between inferences (default %(default)s)",
+    )
+    parser.add_argument(
+        "--layout",
+        choices=[layout.value for layout in Layout],
+        help="order of the weights in DRAM, dram.weight_layout (the spec's, or layer_major)",
+    )
+    parser.add_argument(
+        "--align",
+        choices=[alignment.value for alignment in Alignment],
+        help="where a layer's weights begin, dram.weight_alignment (the spec's, or row)",
     )
     parser.add_argument(
         "--inferences",
@@ -110,8 +121,12 @@ def policy_choice(args: argparse.Namespace) -> PolicyChoice:
 
 
 def parse_overrides(args: argparse.Namespace) -> list[Override]:
-    """--energy-node, then the --set options in order: these win."""
+    """--energy-node, --layout and --align, then the --set options in order: these win."""
     node = energy_node_overrides(args.energy_node) if args.energy_node else []
+    if args.layout:
+        node.append(Override("dram.weight_layout", args.layout))
+    if args.align:
+        node.append(Override("dram.weight_alignment", args.align))
     return [*node, *(Override.parse(text) for text in args.overrides)]
 
 

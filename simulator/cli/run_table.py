@@ -11,6 +11,7 @@ from simulator.cli.format import bar, kib, make_console, percent, quantity
 from simulator.cost.energy_table import energy_constants
 from simulator.result import InferenceResult, LayerResult, StallKind
 from simulator.result_file import summarise
+from simulator.segment_use import SegmentUse, segment_use
 from simulator.simulation import RunResult
 from simulator.units import ps_to_s
 
@@ -71,6 +72,7 @@ def _totals(run: RunResult, summary: dict[str, Any]) -> Table:
     )
     if summary["dram_row_hit_fraction"] is not None:
         table.add_row("DRAM commands", _dram_commands(summary))
+        table.add_row("weights in DRAM", _weights_in_dram(summary["weights_in_dram"]))
     table.add_row(
         "PE utilisation",
         f"{100 * summary['pe_utilization_fraction']:.1f} % of {run.spec.pe_array.pes} PEs, "
@@ -104,6 +106,16 @@ def _dram_commands(summary: dict[str, Any]) -> str:
     )
 
 
+def _weights_in_dram(stored: dict[str, Any]) -> str:
+    copies = stored["stored_bytes"] - stored["weight_bytes"]
+    return (
+        f"{stored['layout']}, layers on {stored['alignment']}s: "
+        f"{quantity(stored['stored_bytes'], 'B')} stored"
+        + (f" ({quantity(copies, 'B')} of it copies)" if copies else "")
+        + f", {quantity(stored['padding_bytes'], 'B')} padding"
+    )
+
+
 def _time_table(run: RunResult, summary: dict[str, Any]) -> Table:
     table = _plain_table("\nWhere the time went", "", "time", "share")
     table.add_column("")
@@ -125,6 +137,11 @@ def _dram_bytes(layer: LayerResult) -> int:
 def _segment_table(result: InferenceResult) -> Table:
     title = f"\nSegments on route {list(result.arms)}" if result.arms else "\nSegments"
     table = _plain_table(title, "segment", "time", "share", "compute", "stalled", "DRAM", "MACs")
+    use = segment_use(result.layers)
+    shows_rows = any(each.activates for each in use.values())
+    if shows_rows:
+        for name in ("row hits", "burst use"):
+            table.add_column(name, justify="right", no_wrap=True)
     segments: dict[str, list[LayerResult]] = {}
     for layer in result.layers:
         segments.setdefault(layer.segment, []).append(layer)
@@ -139,8 +156,15 @@ def _segment_table(result: InferenceResult) -> Table:
             quantity(ps_to_s(duration - compute), "s"),
             quantity(sum(_dram_bytes(layer) for layer in layers), "B"),
             quantity(sum(layer.counts.macs for layer in layers), ""),
+            *(_row_cells(use[name]) if shows_rows else ()),
         )
     return table
+
+
+def _row_cells(use: SegmentUse) -> tuple[str, str]:
+    fractions = (use.row_hit_fraction, use.burst_efficiency_fraction)
+    hits, used = ("-" if f is None else f"{100 * f:.1f} %" for f in fractions)
+    return hits, used
 
 
 def _layer_table(result: InferenceResult, n_layers: int, wide: bool) -> Table:

@@ -61,9 +61,14 @@ class DeviceDram:
         self._in_pieces = lru_cache(maxsize=65536)(self._cost_in_pieces)
 
     @property
-    def period_bytes(self) -> int:
+    def bank_set_bytes(self) -> int:
         """Bytes of one row in every bank of every channel."""
         return self.row_set_bytes * (self._organisation.banks // self._width)
+
+    @property
+    def period_bytes(self) -> int:
+        """Nothing depends on which row of a bank it is, but for being the same."""
+        return self.bank_set_bytes
 
     @property
     def row_set_bytes(self) -> int:

@@ -64,6 +64,14 @@ class DramModel(Protocol):
         """What long sequential reads reach."""
 
     @property
+    def row_set_bytes(self) -> int:
+        """Bytes of one row of every channel; of a burst where there are no rows."""
+
+    @property
+    def bank_set_bytes(self) -> int:
+        """Bytes of one row in every bank of every channel; of a burst where there are none."""
+
+    @property
     def period_bytes(self) -> int:
         """Transfers whose addresses differ by a multiple of this cost the same."""
 
@@ -91,7 +99,7 @@ class RateLatencyDram:
             raise ValueError(f"{spec.name}: {dram.device} has rows; simulator.cost.memory knows it")
         self.read_latency_ps = ns_to_ps(dram.read_latency_ns)
         self.write_latency_ps = ns_to_ps(dram.write_latency_ns)
-        self._burst_bytes = dram.burst_bytes
+        self._burst_bytes = self.row_set_bytes = self.bank_set_bytes = dram.burst_bytes
         rate = Fraction(dram.peak_bytes_per_s) * Fraction(str(dram.efficiency_fraction))
         if self.read_latency_ps:
             in_flight = spec.dma.outstanding_requests * dram.burst_bytes

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from simulator.cost.dram import DramModel
 from simulator.mapping.case import Wants
 from simulator.mapping.groups import LayerGroup
+from simulator.mapping.layout import WeightMap
 from simulator.mapping.managed import WeightSpan, manage_weights
 from simulator.mapping.plan import GroupPlan, Plan
 from simulator.mapping.schedule import (
@@ -59,8 +60,11 @@ class _PlacedLoad:
 class Scheduler:
     """Builds schedules for one accelerator; cuts each group of equal tiling once."""
 
-    def __init__(self, spec: AcceleratorSpec, dram: DramModel) -> None:
-        self._spec, self._costs = spec, TransferCosts(dram)
+    def __init__(
+        self, spec: AcceleratorSpec, dram: DramModel, weights: WeightMap | None = None
+    ) -> None:
+        """`weights` says where they lie in DRAM; without it, every group's start on a row."""
+        self._spec, self.costs = spec, TransferCosts(dram, weights)
         self._tiled: dict[tuple[str, GroupShape, Tiling], TiledGroup] = {}
 
     def tiled(self, group: GroupPlan) -> TiledGroup:
@@ -92,7 +96,7 @@ class Scheduler:
         builder.prefetch_layers = self._spec.toolchain.prefetch_layers
         builder.place_stores()
         builder.place_loads()
-        return builder.finish(self._spec, self._costs)
+        return builder.finish(self._spec, self.costs)
 
 
 class _Builder:

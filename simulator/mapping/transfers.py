@@ -1,7 +1,8 @@
 """What each DMA command costs the memory, from the extents it touches there.
 
-The weights of a group lie in the order in which its tiling fetches them, as a compiler stores
-them, so that a tile is one extent. Every activation tensor has a region of its own that starts on
+The weights of a group are stored in the order in which its tiling fetches them, as a compiler
+does, so that a tile is one extent, unless the layout itself cuts them (`simulator.mapping.layout`).
+Every activation tensor has a region of its own that starts on
 a row; its tiles lie in it in the order in which they are moved.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 from simulator.cost.dram import DramModel, TransferCost
 from simulator.cost.dram_address import Transfer
+from simulator.mapping.layout import WeightMap
 from simulator.mapping.plan import GroupPlan
 from simulator.mapping.schedule import NONE, CommandColumns, ReleaseCause
 from simulator.mapping.tiles import Load, TransferKind
@@ -54,13 +56,23 @@ class Command:
 class TransferCosts:
     """Costs of a schedule's commands on one memory."""
 
-    def __init__(self, dram: DramModel) -> None:
-        self.dram = dram
+    def __init__(self, dram: DramModel, weights: WeightMap | None = None) -> None:
+        """Without a map of the weights, those of every group start on a row."""
+        self.dram, self._map = dram, weights
 
     def weights(self, group: str, load: Load) -> TransferCost:
         """Cost of a piece of a group's weights."""
-        del group  # every group's weights start on a row
-        return self.dram.transfer_cost(Transfer(load.offset_bytes, load.n_bytes))
+        if self._map is None or load.repeats > 1:
+            return self.dram.transfer_cost(Transfer(load.offset_bytes, load.n_bytes))
+        first, *others = self._map.transfers(group, load.offset_bytes, load.n_bytes)
+        cost = self.dram.transfer_cost(first)
+        for transfer in others:
+            cost += self.dram.transfer_cost(transfer)
+        return cost
+
+    def phase(self, group: str) -> tuple[object, ...]:
+        """What a group's costs depend on beside its shape and tiling."""
+        return () if self._map is None else self._map.phase(group, self.dram)
 
     def in_order(self, commands: Iterable[Command]) -> list[TransferCost]:
         """Costs of commands in issue order."""

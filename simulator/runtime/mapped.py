@@ -9,6 +9,7 @@ from simulator.compile import compile_program, fetch_rules
 from simulator.cost.memory import memory_of
 from simulator.fast.recurrence import replay
 from simulator.ir import Route, Workload
+from simulator.mapping.layout import place_weights
 from simulator.mapping.plan import MappingProblem, Plan
 from simulator.mapping.schedule import FetchRule
 from simulator.mapping.scheduler import Scheduler
@@ -55,11 +56,12 @@ def map_workload(
         case: round(share * SHARE_STEPS) for case, share in zip(cases, shares.values(), strict=True)
     }
     plans = _plans(workload, spec, choice.policy, weights, region_bytes)
+    dram = memory_of(spec)
     mapped = Mapped(
         spec,
         problem,
         plans[0],
-        Scheduler(spec, memory_of(spec)),
+        Scheduler(spec, dram, place_weights(problem.steps, spec, dram)),
         fetch_rules(choice.policy, spec),
     )
     if len(plans) == 1:

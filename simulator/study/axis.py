@@ -13,7 +13,11 @@ Value = int | float | str | bool | None
 Choices = dict[str, Value]
 """The value of every axis at one point, in the order of the axes."""
 
-ALIASES = {"dram.bandwidth": "dram.peak_bytes_per_s"}
+ALIASES = {
+    "dram.bandwidth": "dram.peak_bytes_per_s",
+    "layout": "dram.weight_layout",
+    "align": "dram.weight_alignment",
+}
 MAX_AXIS_VALUES = 1_000_000
 _SCALES = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _HELP = (
