@@ -11,9 +11,10 @@ row state, reordering and drains; `docs/dram.md` says how far the two are apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import add
 
 from simulator.cost.dram import TransferCost
 from simulator.cost.dram_address import AddressMap, Region, Transfer
@@ -96,6 +97,10 @@ class DeviceDram:
         phase = transfer.address % self.period_bytes
         shape = (size, transfer.pieces, transfer.stride_bytes)
         return self._in_pieces(phase, shape, transfer.is_write)
+
+    def command_cost(self, extents: Sequence[Transfer]) -> TransferCost:
+        """One extent after the other."""
+        return reduce(add, (self.transfer_cost(extent) for extent in extents))
 
     def occupancy_ps(self, n_bytes: int) -> int:
         """Time of one contiguous read from the start of a row."""

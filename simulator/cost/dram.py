@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import add
 from typing import Protocol
 
 from simulator.cost.dram_address import Transfer
@@ -46,6 +48,9 @@ class DramModel(Protocol):
 
     def transfer_cost(self, transfer: Transfer) -> TransferCost:
         """Time, bytes and commands of one transfer."""
+
+    def command_cost(self, extents: Sequence[Transfer]) -> TransferCost:
+        """Time, bytes and commands of one DMA command that moves several extents."""
 
     def occupancy_ps(self, n_bytes: int) -> int:
         """Time the memory's data bus is taken by one contiguous, aligned read of n_bytes."""
@@ -113,6 +118,10 @@ class RateLatencyDram:
             return self._cost(transfer.n_bytes)
         bursts = ceil_div(transfer.n_bytes, self._burst_bytes) * transfer.pieces
         return self._cost(bursts * self._burst_bytes)
+
+    def command_cost(self, extents: Sequence[Transfer]) -> TransferCost:
+        """One extent after the other."""
+        return reduce(add, (self.transfer_cost(extent) for extent in extents))
 
     def occupancy_ps(self, n_bytes: int) -> int:
         """Time the memory's data bus is taken by a transfer of n_bytes."""

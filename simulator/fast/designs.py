@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.cost.dram import TransferCost
+from simulator.cost.dram import DramModel, TransferCost
 from simulator.cost.dram_address import Transfer
 from simulator.cost.memory import memory_of
 from simulator.fast.batch import Times
@@ -29,14 +29,28 @@ class RecordingDram:
     read_latency_ps = write_latency_ps = 0
     rate_bytes_per_s = Fraction(1)
 
-    def __init__(self, numbers: Durations, period_bytes: int) -> None:
-        self._numbers, self.period_bytes = numbers, period_bytes
+    def __init__(self, numbers: Durations, memory: DramModel) -> None:
+        self._numbers, self.period_bytes = numbers, memory.period_bytes
+        self.row_set_bytes, self.bank_set_bytes = memory.row_set_bytes, memory.bank_set_bytes
 
     def transfer_cost(self, transfer: Transfer) -> TransferCost:
         """The transfer's number as its occupancy."""
+        return TransferCost(self._numbers.number("transfer", *self._extent(transfer)), 0, 0, 0)
+
+    def command_cost(self, extents: Sequence[Transfer]) -> TransferCost:
+        """The number of all extents together."""
+        parts = [self._extent(extent) for extent in extents]
+        return TransferCost(self._numbers.number("extents", len(parts), *parts), 0, 0, 0)
+
+    def _extent(self, transfer: Transfer) -> tuple[int, int, bool, int, int]:
         address = transfer.address % self.period_bytes
-        extent = (transfer.n_bytes, transfer.is_write, transfer.pieces, transfer.stride_bytes)
-        return TransferCost(self._numbers.number("transfer", address, *extent), 0, 0, 0)
+        return (
+            address,
+            transfer.n_bytes,
+            transfer.is_write,
+            transfer.pieces,
+            transfer.stride_bytes,
+        )
 
     def occupancy_ps(self, n_bytes: int) -> int:
         """Nothing: structures keep bytes."""
@@ -68,6 +82,7 @@ def structural_key(spec: AcceleratorSpec) -> tuple[object, ...]:
         spec.scratchpad.model_copy(update={"capacity_kib": 1}),
         (spec.dma.channels, spec.dma.preemption_bytes, dram.burst_bytes),
         (dram.device, dram.channels, dram.devices_per_channel),
+        (dram.weight_layout, dram.weight_alignment),
         (spec.io, spec.toolchain, spec.block_buffer, spec.precision),
     )
 
@@ -98,8 +113,9 @@ class DesignColumn:
 
     def _row(self, unit: str, amount: int, *rest: Any) -> tuple[int, ...]:
         spec = self._spec
-        if unit == "transfer":
-            cost = self._dram.transfer_cost(Transfer(amount, *rest))
+        if unit in ("transfer", "extents"):
+            extents = rest if unit == "extents" else [(amount, *rest)]
+            cost = self._dram.command_cost([Transfer(*extent) for extent in extents])
             return cost.occupancy_ps, cost.bus_bytes, cost.bursts, cost.activates
         if unit == "room":
             return self._dram.occupancy_ps(amount), 0, 0, 0

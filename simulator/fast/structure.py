@@ -42,7 +42,7 @@ class Durations:
     """Numbers the durations that structures refer to.
 
     They are known as ("pe" or "vector", cycles, setups of a layer, of an inference), ("transfer",
-    its extent) and ("room", bytes to be filled).
+    its extent), ("extents", how many, each of them) and ("room", bytes to be filled).
     """
 
     def __init__(self) -> None:

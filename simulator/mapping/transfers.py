@@ -64,11 +64,10 @@ class TransferCosts:
         """Cost of a piece of a group's weights."""
         if self._map is None or load.repeats > 1:
             return self.dram.transfer_cost(Transfer(load.offset_bytes, load.n_bytes))
-        first, *others = self._map.transfers(group, load.offset_bytes, load.n_bytes)
-        cost = self.dram.transfer_cost(first)
-        for transfer in others:
-            cost += self.dram.transfer_cost(transfer)
-        return cost
+        extents = tuple(self._map.transfers(group, load.offset_bytes, load.n_bytes))
+        if len(extents) == 1:
+            return self.dram.transfer_cost(extents[0])
+        return self.dram.command_cost(extents)
 
     def phase(self, group: str) -> tuple[object, ...]:
         """What a group's costs depend on beside its shape and tiling."""

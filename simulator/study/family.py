@@ -26,6 +26,7 @@ from simulator.fast.path_work import PathWorks
 from simulator.fast.shares import partition_block
 from simulator.fast.structure import Durations, NotVectorisedError, Structure, structure_of
 from simulator.ir import Program
+from simulator.mapping.layout import place_weights
 from simulator.mapping.placement import PinnedWeights
 from simulator.mapping.plan import MappingProblem, Plan
 from simulator.mapping.schedule import FetchRule
@@ -88,8 +89,10 @@ class Family:
         # A delay here only marks what is delayed: every design has its own.
         sequencer = spec.sequencer.model_copy(update={"branch_latency_ns": 1.0})
         self._marked = spec.model_copy(update={"sequencer": sequencer})
-        dram = RecordingDram(self._numbers, memory_of(spec).period_bytes)
-        self._scheduler = Scheduler(self._marked, dram)
+        memory = memory_of(spec)
+        stored = place_weights(self._problem.steps, spec, memory)
+        dram = RecordingDram(self._numbers, memory)
+        self._scheduler = Scheduler(self._marked, dram, stored)
         self.plans: list[Plan] = []
         self._planned_bytes = 0
         self._structures: dict[tuple[object, ...], Structure] = {}
@@ -122,7 +125,8 @@ class Family:
     def structure(self, plan: int, arms: Arms) -> Structure:
         """The schedule of a route through a plan, but for its times."""
         path, chosen = self._paths[arms], self.plans[plan]
-        signature = tuple(chosen.groups[group.name].signature for group in path)
+        phase = self._scheduler.costs.phase
+        signature = tuple((chosen.groups[g.name].signature, phase(g.name)) for g in path)
         key = (chosen.knobs.budget_bytes, *signature)
         found = self._structures.get(key)
         if found is None:

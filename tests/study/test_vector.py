@@ -27,6 +27,7 @@ MIXED = (
     "scratchpad.capacity_kib=1,16",
     "dram.bandwidth=1G,8G",
     "dma.descriptor_latency_ns=0,300",
+    "layout=layer_major,channel_interleaved",
     "placement=stream,fill",
     "policy=on_demand,most_probable,oracle",
 )
