@@ -126,3 +126,10 @@ def test_what_routing_needs(
 def test_margins_that_are_none(margins: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["stream", *SMALL, "--workload", DIGITS, "--margins", margins]) == 2
     assert "expected numbers from 0 to 1" in capsys.readouterr().err
+
+
+def test_the_optimum_lies_between_belady_and_the_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--residency", "belady", "--granularity", "node", "--region", "12KiB", "--optimum"]
+    found = run(capsys, *words, "--inferences", "5")
+    (belady,) = found["residency"]
+    assert belady["hit_fraction"] <= found["optimum_hit_fraction"] <= found["most_hit_fraction"]

@@ -38,7 +38,12 @@ from simulator.runtime.locality import measure_locality
 from simulator.runtime.region_size import TriedSize, largest_harmless_region
 from simulator.runtime.residency import ONLINE, Residency, ResidencyPolicy, Scope
 from simulator.runtime.routed_stream import Answers, run_routed
-from simulator.runtime.run_stream import device_for, highest_hit_fraction, run_stream
+from simulator.runtime.run_stream import (
+    device_for,
+    highest_hit_fraction,
+    optimum_hit_fraction,
+    run_stream,
+)
 from simulator.runtime.stream_file import stream_to_json, summarise_stream, windows_to_csv
 from simulator.runtime.stream_result import StreamResult
 from simulator.runtime.streams import Stream
@@ -119,6 +124,7 @@ def _compare(
         tried_sizes=tried,
         results=tuple(results),
         most_hit_fraction=highest_hit_fraction(device, stream),
+        optimum_hit_fraction=optimum_hit_fraction(device, stream) if args.optimum else None,
         margins=tuple(routed),
     )
 

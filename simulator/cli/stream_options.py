@@ -112,6 +112,12 @@ def add_region_and_order_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of class bursts: inputs of one class in a row (default 16)",
     )
+    parser.add_argument(
+        "--optimum",
+        action="store_true",
+        help="try every choice there is, to tell how far belady is from the best (a few dozen "
+        "inputs in a few large units)",
+    )
     parser.add_argument("--routes", type=Path, metavar="FILE", help="real inputs' routes")
     parser.add_argument(
         "--outcomes",

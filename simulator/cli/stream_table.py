@@ -40,6 +40,12 @@ def print_stream(comparison: StreamComparison, spec_origin: str) -> None:
         "of the weight bytes needed (Belady by bytes; regret is the distance from it).",
         soft_wrap=True,
     )
+    if comparison.optimum_hit_fraction is not None:
+        console.print(
+            f"By {kept.granularity}, at most {_percent(comparison.optimum_hit_fraction)} can be "
+            "hit (every choice tried).",
+            soft_wrap=True,
+        )
     if any(result.residency.standin for result in comparison.results):
         console.print(_standin_table(comparison))
     if comparison.margins:

@@ -26,6 +26,8 @@ class StreamComparison:
         tried_sizes: regions tried to find the one used; empty where it was given.
         results: one per way of keeping weights.
         most_hit_fraction: what no policy at any granularity exceeds, on a tree.
+        optimum_hit_fraction: what is possible in the units there are, all choices tried; None
+            where that was not asked for.
         margins: runs of residency-aware routing, one per way of keeping weights and margin.
     """
 
@@ -39,6 +41,7 @@ class StreamComparison:
     tried_sizes: tuple[TriedSize, ...]
     results: tuple[StreamResult, ...]
     most_hit_fraction: float
+    optimum_hit_fraction: float | None = None
     margins: tuple[StreamResult, ...] = ()
 
     def result_of(self, policy: ResidencyPolicy) -> StreamResult | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simulator.runtime.device import Device
+from simulator.runtime.optimum import most_hit_bytes
 from simulator.runtime.region import Region
 from simulator.runtime.residency import Residency, ResidencyPolicy, Scope, replacement_of
 from simulator.runtime.stream_result import StreamResult
@@ -52,4 +53,22 @@ def highest_hit_fraction(device: Device, stream: Stream) -> float:
         for node, before, _ in region.pass_through(itinerary, arms):
             hit += before
             needed += device.cuts[node].n_bytes
+    return hit / needed if needed else 0.0
+
+
+def optimum_hit_fraction(device: Device, stream: Stream) -> float:
+    """The most that can be hit in the device's units, for short streams: all choices are tried.
+
+    Raises:
+        UserError: too many states of the region.
+    """
+    routes = list(stream.routes())
+    barred = device.itinerary.backbone if device.residency.scope is Scope.BRANCHES else frozenset()
+    prefixes = [
+        (0,) if node in barred else cut.prefix_bytes for node, cut in enumerate(device.cuts)
+    ]
+    hit = most_hit_bytes(device.itinerary, prefixes, device.residency.region_bytes, routes)
+    needed = sum(
+        device.cuts[node].n_bytes for arms in routes for node in device.itinerary.path(arms)
+    )
     return hit / needed if needed else 0.0

@@ -38,6 +38,7 @@ def summarise_stream(comparison: StreamComparison) -> dict[str, Any]:
         },
         "locality": _locality_to_data(comparison.locality, comparison),
         "most_hit_fraction": comparison.most_hit_fraction,
+        "optimum_hit_fraction": comparison.optimum_hit_fraction,
         "residency": [_result_to_data(comparison, result) for result in comparison.results],
         "margins": [_result_to_data(comparison, result) for result in comparison.margins],
     }
