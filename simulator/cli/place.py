@@ -62,7 +62,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tiers",
         default="pinned,dram",
         metavar="T,T",
-        help="where a node may be (default %(default)s)",
+        help="where a node may be: pinned, managed (evicted when least recently used) or dram "
+        "(default %(default)s)",
+    )
+    parser.add_argument(
+        "--persistence",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="for managed nodes: how likely an inference repeats the route before it (default 0)",
     )
     parser.add_argument("--routes", type=Path, metavar="FILE", help="how often paths are taken")
     parser.add_argument(
@@ -101,8 +109,18 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     routes_file = args.routes or (folder / ROUTES_FILE if folder is not None else None)
     routes, _ = routes_for(args, workload, routes_file)
     weights = dict(sorted(Counter(route.arms for route in routes).items()))
+    if not 0 <= args.persistence < 1:
+        raise PlacementError(f"--persistence {args.persistence}: must be from 0 to below 1")
     request = PlaceRequest(
-        workload, spec, weights, accuracies, widths, tiers, Objective(args.objective), budgets
+        workload,
+        spec,
+        weights,
+        accuracies,
+        widths,
+        tiers,
+        Objective(args.objective),
+        budgets,
+        args.persistence,
     )
     found = place(request, _tell)
     data = placements_to_data(request, found)
@@ -137,8 +155,8 @@ def _widths(args: argparse.Namespace) -> tuple[int, ...]:
 
 def _tiers(args: argparse.Namespace) -> tuple[Tier, ...]:
     words = args.tiers.split(",")
-    if not set(words) <= {Tier.PINNED, Tier.DRAM} or len(set(words)) < len(words):
-        raise PlacementError(f"--tiers {args.tiers}: must be pinned, dram or both")
+    if not set(words) <= set(Tier) or len(set(words)) < len(words):
+        raise PlacementError(f"--tiers {args.tiers}: must be different ones of {', '.join(Tier)}")
     return tuple(Tier(word) for word in words)
 
 

@@ -173,6 +173,15 @@ class MappingProblem:
 
         return choose_residency(self.liveness, self.inputs, budget_bytes, self.spec, tile_bytes_of)
 
+    def fits(self, residency: Residency, budget_bytes: int) -> bool:
+        """Whether every group's smallest tiles fit beside what a residency keeps on chip."""
+        return all(
+            residency.resident_bytes[name]
+            + self._candidates_of(live, residency.in_dram)[1].smallest_buffer_bytes
+            <= budget_bytes
+            for name, live in self.liveness.items()
+        )
+
     def plan(self, residency: Residency, knobs: Knobs) -> Plan:
         """Tile every group for a residency made at the same budget and reserve."""
         groups = {

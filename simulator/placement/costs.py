@@ -115,10 +115,17 @@ class CostModel:
         return program, frozenset(g.name for g in groups if g.weights and g.segment in on_chip)
 
     def working_bytes(self) -> list[int]:
-        """Scratchpad bytes worth working in, largest first: the planner's own ladder."""
-        bits = self.spec.precision.weight_bits
-        problem = self._problem([(bits, False)] * len(self.nodes))
-        return problem.budgets(self.spec.scratchpad.capacity_bytes)
+        """Of the planner's ladder, the bytes a streamed tree can work in, largest first."""
+        problem = self._problem([(self.spec.precision.weight_bits, False)] * len(self.nodes))
+
+        def works(budget: int) -> bool:
+            try:
+                problem.residency(budget, 0.0)
+            except InfeasiblePlanError:
+                return False
+            return True
+
+        return [b for b in problem.budgets(self.spec.scratchpad.capacity_bytes) if works(b)]
 
     def frame(self, working_bytes: int) -> Frame | None:
         """What every choice is costed with at a budget; None if the tree does not fit.
@@ -148,14 +155,18 @@ class CostModel:
                 best = (latency, frame)
         return None if best is None else best[1]
 
-    def schedules(self, placed: Sequence[Setting], frame: Frame) -> dict[Arms, Schedule] | None:
-        """The schedule of every route as it was costed; None if some layer does not fit."""
+    def schedules(
+        self, placed: Sequence[Setting], frame: Frame, routes: Sequence[Arms] | None = None
+    ) -> dict[Arms, Schedule] | None:
+        """The schedules of all or some routes as costed; None if some layer does not fit."""
         problem = self._problem(placed)
-        plan = problem.plan(frame.residency, frame.knobs)
-        paths = {arms: problem.path(arms) for arms in self.weights}
-        if not all(_fits(plan, path) for path in paths.values()):
+        if not problem.fits(frame.residency, frame.knobs.budget_bytes):
             return None
-        return {arms: self._scheduler.build(plan, path, self.fetch) for arms, path in paths.items()}
+        plan = problem.plan(frame.residency, frame.knobs)
+        return {
+            arms: self._scheduler.build(plan, problem.path(arms), self.fetch)
+            for arms in routes or self.weights
+        }
 
     def costs(self, frame: Frame, widths: Sequence[int]) -> Costs:
         """Every stage with every setting of its nodes that fits.
@@ -193,8 +204,10 @@ class CostModel:
         return self._problems[key]
 
     def _evaluate(self, placed: Sequence[Setting], frame: Frame) -> Costs:
-        """One configuration, every route that fits, cut at the decisions; equal routes once."""
+        """One configuration, if it fits, cut at the decisions; routes of one shape once."""
         problem = self._problem(placed)
+        if not problem.fits(frame.residency, frame.knobs.budget_bytes):
+            return {}
         plan = problem.plan(frame.residency, frame.knobs)
         self.simulated += 1
         known: dict[_Signature, list[StageCost]] = {}
@@ -202,8 +215,6 @@ class CostModel:
         for arms in self.weights:
             route = [s for s in self.stages if arms[: len(s.prefix)] == s.prefix]
             path = problem.path(arms)
-            if not _fits(plan, path):
-                continue
             signature = _signature(plan, path)
             if signature not in known:
                 schedule = self._scheduler.build(plan, path, self.fetch)
@@ -235,10 +246,3 @@ class CostModel:
 def _signature(plan: Plan, path: Sequence[LayerGroup]) -> _Signature:
     """Routes of equal signature take equal time and energy."""
     return tuple(plan.groups[group.name].signature for group in path)
-
-
-def _fits(plan: Plan, path: Sequence[LayerGroup]) -> bool:
-    """Whether every layer's smallest buffers found room beside the activations."""
-    groups = [plan.groups[group.name] for group in path]
-    budget = plan.knobs.budget_bytes
-    return all(g.resident_bytes + g.tiling.buffer_bytes <= budget for g in groups)

@@ -80,16 +80,35 @@ def solve(
 def greedy(
     parts: Sequence[Sequence[Option[Label]]], capacity_bytes: int, budget: int
 ) -> Choice[Label] | None:
-    """From each part's least demanding option, the best change of one part at a time.
+    """The best change of one part at a time, from a modest start.
 
     The change with the largest saving per share of the budgets it takes wins, one that takes
     nothing first. Changes that take no scratchpad come first, all others when none of these is
-    left: narrow weights before any are pinned. None if even the start does not fit.
+    left: narrow weights before any are pinned. Starts are the options of every part that take the
+    least bytes, the least loss, or the least share of both; None if none of these fits.
     """
-    chosen = [min(options, key=lambda o: (o.loss, o.n_bytes, o.cost)) for options in parts]
     limits = (max(capacity_bytes, 1), max(budget, 1))
-    if not _fits(chosen, capacity_bytes, budget):
-        return None
+    starts: tuple[Callable[[Option[Label]], tuple[float, ...]], ...] = (
+        lambda o: (o.n_bytes, o.loss, o.cost),
+        lambda o: (o.loss, o.n_bytes, o.cost),
+        lambda o: (o.n_bytes / limits[0] + o.loss / limits[1], o.cost),
+    )
+    found = []
+    for start in starts:
+        chosen = [min(options, key=start) for options in parts]
+        if _fits(chosen, capacity_bytes, budget):
+            found.append(_improved(chosen, parts, capacity_bytes, budget))
+    return min(found, key=lambda choice: choice.cost, default=None)
+
+
+def _improved(
+    chosen: list[Option[Label]],
+    parts: Sequence[Sequence[Option[Label]]],
+    capacity_bytes: int,
+    budget: int,
+) -> Choice[Label]:
+    """Changes of one part at a time until none that fits saves anything."""
+    limits = (max(capacity_bytes, 1), max(budget, 1))
     for may_take_bytes in (False, True):
         while True:
             best: tuple[float, int, int, Option[Label]] | None = None

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulator.errors import InfeasiblePlanError
 from simulator.mapping.placement import PinnedWeights
 from simulator.placement.costs import CostModel, Costs, Frame
+from simulator.placement.hits import Locality
 from simulator.placement.knapsack import Choice, Option, greedy, solve
+from simulator.placement.managed import simulate_managed
 from simulator.placement.parts import COST_SHARES, Label, Place, Pricing
 from simulator.placement.resimulate import Simulated, resimulate, simulate_schedules
 from simulator.placement.stages import Tier
 from simulator.units import BYTES_PER_KIB
 
 MOST_DIVISIONS = 8
-"""Divisions of the scratchpad that are costed: the planner's ladder of budgets, thinned evenly."""
+"""Divisions of the scratchpad that are costed first, from the planner's ladder of budgets."""
+MOST_REFINED = 4
+"""Further ones beside the best of these."""
+WINDOWS = (1, 2, 4, 8, 16, 32)
+"""Inferences that managed nodes may stay on chip after their last use."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Placed:
         loss: of accuracy, in the budget's units, as predicted.
         n_bytes: of the scratchpad for weights.
         frame: it was costed with.
+        locality: of the managed nodes.
         visited: partial choices the search looked at; 0 for greedy ones.
     """
 
@@ -51,65 +58,82 @@ class Placed:
     loss: int
     n_bytes: int
     frame: Frame
+    locality: Locality
     visited: int
 
 
 class Optimiser:
-    """Places one tree on one accelerator for any accuracy budget; costs it once."""
+    """Places one tree on one accelerator for any accuracy budget; costs it once.
 
-    def __init__(self, model: CostModel, pricing: Pricing) -> None:
+    Args:
+        model: costs the stages.
+        pricing: what options are made with; its window is replaced where a node may be managed.
+        budget: of accuracy, at which the division that is best at first is refined.
+
+    Raises:
+        InfeasiblePlanError: the tree fits no division.
+    """
+
+    def __init__(self, model: CostModel, pricing: Pricing, budget: int) -> None:
         self.model, self.pricing = model, pricing
-        self.divisions = self._divisions()
+        ladder = model.working_bytes()
+        first = _spread(ladder, MOST_DIVISIONS)
+        self.divisions = self._divisions(first)
+        found = self.exact(budget)
+        if found:
+            best = min(found, key=lambda placed: placed.predicted).frame.knobs.budget_bytes
+            at = first.index(best)
+            high = first[at - 1] if at else best + 1
+            low = first[at + 1] if at + 1 < len(first) else 0
+            between = [b for b in ladder if low < b < high and b != best]
+            self.divisions += self._divisions(_spread(between, MOST_REFINED))
+        if not self.divisions:
+            capacity = model.spec.scratchpad.capacity_bytes
+            raise InfeasiblePlanError("the tree", "scratchpad", capacity + 1, capacity)
 
-    def _divisions(self) -> list[Division]:
+    def _divisions(self, working_bytes: Sequence[int]) -> list[Division]:
         spec = self.model.spec
         found = []
-        for working in _thinned(self.model.working_bytes(), MOST_DIVISIONS):
+        for working in working_bytes:
             room = spec.scratchpad.capacity_bytes - working
             if spec.toolchain.weight_capacity_kib is not None:
                 room = min(room, spec.toolchain.weight_capacity_kib * BYTES_PER_KIB)
             frame = self.model.frame(working)
             if frame is not None:
                 found.append(Division(frame, room, self.model.costs(frame, self.pricing.widths)))
-        if not found:
-            raise InfeasiblePlanError(
-                what="the tree with every width",
-                resource="scratchpad",
-                demand_bytes=spec.scratchpad.capacity_bytes + 1,
-                capacity_bytes=spec.scratchpad.capacity_bytes,
-            )
         return found
 
     def exact(self, budget: int) -> list[Placed]:
         """The best choice within an accuracy budget, for each division in which there is one."""
         found = []
-        for division, parts in self._parts():
+        for division, pricing, parts in self._parts():
             solved = solve(parts, division.weight_bytes, budget)
-            if solved.best is not None:
-                found.append(self._placed(solved.best, division, solved.visited))
-        return found
+            if solved.best is not None and _holds_a_path(solved.best, pricing):
+                found.append(_placed(solved.best, division, pricing, solved.visited))
+        return _best_per_division(found)
 
     def greedy(self, budget: int) -> list[Placed]:
         """What the greedy method chooses, division by division."""
         found = []
-        for division, parts in self._parts():
+        for division, pricing, parts in self._parts():
             choice = greedy(parts, division.weight_bytes, budget)
-            if choice is not None:
-                found.append(self._placed(choice, division, 0))
-        return found
+            if choice is not None and _holds_a_path(choice, pricing):
+                found.append(_placed(choice, division, pricing, 0))
+        return _best_per_division(found)
 
-    def _parts(self) -> Iterator[tuple[Division, list[list[Option[Label]]]]]:
+    def _parts(self) -> Iterator[tuple[Division, Pricing, list[list[Option[Label]]]]]:
+        """Every division, without managed nodes and once for each window these may stay for."""
+        tiers = tuple(tier for tier in self.pricing.tiers if tier is not Tier.MANAGED)
+        variants = [replace(self.pricing, tiers=tiers)] if tiers else []
+        if tiers != self.pricing.tiers:
+            for window in WINDOWS:
+                locality = replace(self.pricing.locality, window=window)
+                variants.append(replace(self.pricing, locality=locality))
         for division in self.divisions:
-            parts = self.pricing.options(division.costs)
-            if all(parts):
-                yield division, parts
-
-    def _placed(self, choice: Choice[Label], division: Division, visited: int) -> Placed:
-        places = sorted(place for option in choice.options for place in option.label)
-        predicted = choice.cost / COST_SHARES / self.pricing.tree.inferences
-        return Placed(
-            tuple(places), predicted, choice.loss, choice.n_bytes, division.frame, visited
-        )
+            for pricing in variants:
+                parts = pricing.options(division.costs)
+                if all(parts):
+                    yield division, pricing, parts
 
     def best(self, found: Sequence[Placed]) -> tuple[Placed, Simulated] | None:
         """The choice that is best on the exact engine, with what that says of it."""
@@ -121,12 +145,15 @@ class Optimiser:
         """What the exact engine says of a choice: as costed, or compiled anew if that is better.
 
         The compiler tries every knob, but chooses the activations that leave the chip for the
-        tree as a whole, which may be worse.
+        tree as a whole, which may be worse. Managed nodes are simulated on a stream.
         """
+        tree = self.pricing.tree
+        if any(tier is Tier.MANAGED for _, _, tier in placed.places):
+            return simulate_managed(self.model, tree, placed.places, placed.frame, placed.locality)
         settings = [(bits, tier is Tier.PINNED) for _, bits, tier in placed.places]
         program, groups = self.model.program(settings)
         pinned = PinnedWeights(groups, placed.n_bytes)
-        spec, weights = self.model.spec, self.pricing.tree.weights
+        spec, weights = self.model.spec, tree.weights
         found = [resimulate(program, spec, weights, pinned)]
         schedules = self.model.schedules(settings, placed.frame)
         if schedules is not None:
@@ -134,9 +161,59 @@ class Optimiser:
         return min(found, key=self.pricing.objective.of_simulation)
 
 
-def _thinned(ladder: Sequence[int], most: int) -> list[int]:
-    """Evenly spaced members of a ladder, both ends included."""
-    if len(ladder) <= most:
-        return list(ladder)
-    step = (len(ladder) - 1) / (most - 1)
-    return [ladder[round(at * step)] for at in range(most)]
+def _placed(choice: Choice[Label], division: Division, pricing: Pricing, visited: int) -> Placed:
+    places = sorted(place for option in choice.options for place in option.label)
+    predicted = choice.cost / COST_SHARES / pricing.tree.inferences
+    return Placed(
+        tuple(places),
+        predicted,
+        choice.loss,
+        choice.n_bytes,
+        division.frame,
+        pricing.locality,
+        visited,
+    )
+
+
+def _holds_a_path(choice: Choice[Label], pricing: Pricing) -> bool:
+    """Whether the region can hold what one inference uses of it, which hit rates presume."""
+    managed = {
+        node: bits
+        for option in choice.options
+        for node, bits, tier in option.label
+        if tier is Tier.MANAGED
+    }
+    tree, stay = pricing.tree, pricing.locality.occupancy
+    sizes = {node: tree.nodes[node].n_bytes(bits) for node, bits in managed.items()}
+    region = sum(round(sizes[node] * stay(tree.reach(node))) for node in managed)
+    paths = [
+        {n for s in tree.stages if arms[: len(s.prefix)] == s.prefix for n in s.nodes}
+        for arms in tree.weights
+    ]
+    return all(sum(sizes[n] for n in path & managed.keys()) <= region for path in paths)
+
+
+def _best_per_division(found: Sequence[Placed]) -> list[Placed]:
+    """Of the windows tried, the best; what was visited in all of them."""
+    best: dict[int, Placed] = {}
+    for placed in found:
+        at = placed.frame.knobs.budget_bytes
+        known = best.get(at)
+        visited = placed.visited + (known.visited if known else 0)
+        if known is None or placed.predicted < known.predicted:
+            known = placed
+        best[at] = replace(known, visited=visited)
+    return list(best.values())
+
+
+def _spread(ladder: Sequence[int], most: int) -> list[int]:
+    """At most so many members of a descending ladder, of which neighbours differ by one factor."""
+    ratio = 1.0
+    kept = list(ladder)
+    while len(kept) > most:
+        ratio *= 1.05
+        kept = list(ladder[:1])
+        for member in ladder[1:]:
+            if kept[-1] >= ratio * member:
+                kept.append(member)
+    return kept

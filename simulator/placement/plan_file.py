@@ -55,6 +55,9 @@ class Row:
             )
             data["working_bytes"] = self.placed.frame.knobs.budget_bytes
             data["visited"] = self.placed.visited
+            if self.simulated.hit_fraction is not None:
+                data["managed_window"] = self.placed.locality.window
+                data["managed_hit_fraction"] = self.simulated.hit_fraction
             data["nodes"] = nodes_to_data(self.placed, nodes)
         return data
 

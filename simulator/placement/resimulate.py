@@ -23,13 +23,15 @@ class Simulated:
     Attributes:
         latency_ps, energy_pj: of one inference.
         weight_read_bytes: weights it loads.
-        pinned_bytes: weights on chip for good.
+        pinned_bytes: of the scratchpad for weights that stay.
+        hit_fraction: share of the managed nodes met that were on chip, if there are any.
     """
 
     latency_ps: float
     energy_pj: float
     weight_read_bytes: float
     pinned_bytes: int
+    hit_fraction: float | None = None
 
 
 def resimulate(

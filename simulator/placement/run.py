@@ -10,6 +10,7 @@ from simulator.errors import InfeasiblePlanError
 from simulator.ir import Workload
 from simulator.mapping.placement import Placement
 from simulator.placement.costs import CostModel
+from simulator.placement.hits import Locality
 from simulator.placement.losses import (
     LOSS_UNITS,
     Losses,
@@ -47,6 +48,7 @@ class PlaceRequest:
         widths, tiers: that a node may have.
         objective: what is minimised.
         budgets: accuracies that may be lost, ascending, as fractions of the inputs.
+        persistence_fraction: probability that an inference repeats the route before it.
     """
 
     workload: Workload
@@ -57,6 +59,7 @@ class PlaceRequest:
     tiers: tuple[Tier, ...]
     objective: Objective
     budgets: tuple[float, ...]
+    persistence_fraction: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -110,9 +113,16 @@ def place(request: PlaceRequest, tell: Tell) -> Found:
         losses = measured_losses(request.accuracies, workload.name, nodes, request.widths)
     tree = Tree(nodes, stages, weights)
     model = CostModel(workload, spec, nodes, stages, weights)
-    pricing = Pricing(tree, losses, request.widths, request.tiers, request.objective)
+    pricing = Pricing(
+        tree,
+        losses,
+        request.widths,
+        request.tiers,
+        request.objective,
+        Locality(0, request.persistence_fraction),
+    )
     tell("simulating every stage with every width and tier")
-    optimiser = Optimiser(model, pricing)
+    optimiser = Optimiser(model, pricing, round(request.budgets[-1] * LOSS_UNITS))
     rows = _baselines(request, model, losses)
     for budget in request.budgets:
         tell(f"budget {100 * budget:g} %")
@@ -177,6 +187,7 @@ def placements_to_data(request: PlaceRequest, found: Found) -> dict[str, Any]:
         "scratchpad_bytes": request.spec.scratchpad.capacity_bytes,
         "objective": request.objective.value,
         "inferences": found.tree.inferences,
+        "persistence_fraction": request.persistence_fraction,
         "accuracy_as_trained_fraction": (
             None if request.accuracies is None else found.losses.accuracy_fraction
         ),

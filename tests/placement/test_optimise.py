@@ -1,9 +1,11 @@
+from dataclasses import replace
 from itertools import product
 
 import pytest
 
 from simulator.engine import simulate
 from simulator.placement.costs import CostModel
+from simulator.placement.hits import Locality
 from simulator.placement.losses import Losses
 from simulator.placement.optimise import Optimiser
 from simulator.placement.parts import Objective, Pricing, Tree
@@ -31,7 +33,7 @@ def model(small_tree, spec):
 @pytest.fixture(scope="module")
 def divisions(model):
     """Two of the scratchpad's divisions, costed."""
-    optimiser = Optimiser(model, pricing(model, Objective.LATENCY))
+    optimiser = Optimiser(model, pricing(model, Objective.LATENCY), 8)
     return optimiser.divisions[::2][:2]
 
 
@@ -76,7 +78,7 @@ def test_stages_sum_to_what_the_engine_measures(model):
 
 @pytest.mark.parametrize("objective", Objective)
 def test_the_choice_is_that_of_trying_every_placement(model, divisions, everything, objective):
-    optimiser = Optimiser(model, pricing(model, objective))
+    optimiser = Optimiser(model, pricing(model, objective), 8)
     optimiser.divisions = divisions
     assert 100 < len(everything) < 512  # some do not fit
     for budget in (0, 3, 8, 17):
@@ -88,7 +90,7 @@ def test_the_choice_is_that_of_trying_every_placement(model, divisions, everythi
 
 
 def test_what_is_chosen_is_simulated_as_predicted_or_better(model):
-    optimiser = Optimiser(model, pricing(model, Objective.LATENCY))
+    optimiser = Optimiser(model, pricing(model, Objective.LATENCY), 8)
     for budget in (0, 17):
         placed, simulated = optimiser.best(optimiser.exact(budget))
         assert simulated.latency_ps <= placed.predicted * (1 + 1e-9)
@@ -104,9 +106,39 @@ def test_more_budget_and_more_room_never_cost_more(small_tree):
     before = None
     for kib in (20, 48):
         model = CostModel(small_tree, device(scratchpad__capacity_kib=kib), nodes, stages, WEIGHTS)
-        optimiser = Optimiser(model, pricing(model, Objective.ENERGY))
+        optimiser = Optimiser(model, pricing(model, Objective.ENERGY), 8)
         costs = [optimiser.best(optimiser.exact(b))[1].energy_pj for b in (0, 5, 17)]
         assert costs == sorted(costs, reverse=True)
         # Not exactly: a larger scratchpad's energy per byte may differ.
         assert before is None or costs[-1] <= before * 1.05
         before = costs[-1]
+
+
+def test_managed_nodes_cost_on_a_stream_what_was_predicted(small_tree):
+    nodes, stages = cut(small_tree.program)
+    spec = device(scratchpad__capacity_kib=28)
+    model = CostModel(small_tree, spec, nodes, stages, WEIGHTS)
+    tree = pricing(model, Objective.ENERGY).tree
+    losses = Losses(0.9, {(n, b): 0 for n in range(4) for b in WIDTHS})
+    alone = Pricing(tree, losses, (8,), (Tier.MANAGED, Tier.DRAM), Objective.ENERGY)
+    predicted = {}
+    for persistence in (0.0, 0.8):
+        repeating = replace(alone, locality=Locality(0, persistence))
+        optimiser = Optimiser(model, repeating, 0)
+        placed, simulated = optimiser.best(optimiser.exact(0))
+        assert 1000 * simulated.energy_pj == pytest.approx(placed.predicted, rel=0.05)
+        predicted[persistence] = placed.predicted
+    # Repeats are what a managed region lives on.
+    assert predicted[0.8] < predicted[0.0]
+    assert any(tier is Tier.MANAGED for _, _, tier in placed.places)
+    assert 0.5 < simulated.hit_fraction <= 1
+
+
+def test_a_tier_more_never_costs_more(model):
+    basic = pricing(model, Objective.ENERGY)
+    more = replace(basic, tiers=(*TIERS, Tier.MANAGED), locality=Locality(0, 0.5))
+    least = [
+        min(placed.predicted for placed in Optimiser(model, each, 8).exact(8))
+        for each in (basic, more)
+    ]
+    assert least[1] <= least[0]

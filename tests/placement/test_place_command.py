@@ -77,6 +77,7 @@ def test_the_table_says_what_it_is_worth(capsys):
         (("--widths", "8,5"), "--widths 8,5: must be different ones of"),
         (("--widths", "8,8"), "--widths 8,8: must be different ones of"),
         (("--tiers", "sram"), "--tiers sram: must be"),
+        (("--widths", "8", "--persistence", "1"), "--persistence 1.0: must be"),
         (("--accuracy-budget", "x%"), "--accuracy-budget x%: x%: must be a share"),
         (("--accuracy-budget=-1%",), "must be a share"),
         (("--widths", "8", "--set", "scratchpad.capacity_kib=1"), "does not fit"),
