@@ -278,6 +278,9 @@ SETUPS = {
         "mobilenet_v1", "ethos-u65-256", HIGH_END, "Dedicated_Sram_256KB"
     ),
     "resnet50, U55-256, 2 MiB": Setup("resnet50", "ethos-u55-256", EMBEDDED, "Shared_Sram", 2**21),
+    "resnet50, U85-256, 512 KiB": Setup(
+        "resnet50", "ethos-u85-256", "Ethos_U85_SYS_DRAM_Mid", "Dedicated_Sram_512KB"
+    ),
     "mobilenet_v2, U55-128, 2 MiB": Setup(
         "mobilenet_v2", "ethos-u55-128", EMBEDDED, "Shared_Sram", 2**21
     ),

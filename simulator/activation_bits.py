@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simulator.bits_rule import BitsRule, rewrite_layers
-from simulator.errors import UserError
+from simulator.bits_rule import BitsRule, check_each_holds, rewrite_layers
 from simulator.ir import Layer, Program, Tensor, TensorKind, Workload
-from simulator.validation import nearest
 
 
 class ActivationBitsRule(BitsRule):
@@ -37,14 +35,9 @@ def check_activation_rules(
     Raises:
         UserError: naming the rule and the segments there are.
     """
-    names = [segment.name for each in workloads for segment in each.program.segments()]
-    for rule in rules:
-        if not any(matched_tensors(workload, rule) for workload in workloads):
-            raise UserError(
-                f"--activation-bits {rule}: no layer, segment or input has "
-                f"such a name{nearest(rule.pattern, names)}; segments: "
-                f"{', '.join(dict.fromkeys(names))}"
-            )
+    check_each_holds(
+        workloads, rules, matched_tensors, "no layer, segment or input has such a name"
+    )
 
 
 def with_activation_bits(workload: Workload, rules: Sequence[ActivationBitsRule]) -> Workload:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 from simulator.errors import UserError
-from simulator.ir import Branch, Layer, Program, Segment, Step
+from simulator.ir import Branch, Layer, Program, Segment, Step, Workload
+from simulator.validation import nearest
 
 WIDTHS = (4, 6, 8, 16, 32)
 FLOATS = {"fp16": 16, "fp32": 32}
+
+
+Rule = TypeVar("Rule", bound="BitsRule")
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,26 @@ class BitsRule:
     def holds_for(self, *names: str) -> bool:
         """Whether one of the names matches."""
         return any(fnmatchcase(name, self.pattern) for name in names)
+
+
+def check_each_holds(
+    workloads: Sequence[Workload],
+    rules: Sequence[Rule],
+    matched: Callable[[Workload, Rule], set[str]],
+    complaint: str,
+) -> None:
+    """Refuse a rule that holds for nothing in any of the workloads.
+
+    Raises:
+        UserError: naming the rule, the complaint and the segments there are.
+    """
+    names = [segment.name for each in workloads for segment in each.program.segments()]
+    for rule in rules:
+        if not any(matched(workload, rule) for workload in workloads):
+            raise UserError(
+                f"{rule.option} {rule}: {complaint}{nearest(rule.pattern, names)}; "
+                f"segments: {', '.join(dict.fromkeys(names))}"
+            )
 
 
 def rewrite_layers(program: Program, change: Callable[[Layer], Layer]) -> Program:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simulator.bits_rule import BitsRule, rewrite_layers
-from simulator.errors import UserError
+from simulator.bits_rule import BitsRule, check_each_holds, rewrite_layers
 from simulator.ir import Layer, Workload
-from simulator.validation import nearest
 
 
 class WeightBitsRule(BitsRule):
@@ -33,13 +31,9 @@ def check_rules(workloads: Sequence[Workload], rules: Sequence[WeightBitsRule]) 
     Raises:
         UserError: naming the rule and the segments there are.
     """
-    names = [segment.name for each in workloads for segment in each.program.segments()]
-    for rule in rules:
-        if not any(matched_blocks(workload, rule) for workload in workloads):
-            raise UserError(
-                f"--bits {rule}: no layer or segment with weights has such a "
-                f"name{nearest(rule.pattern, names)}; segments: {', '.join(dict.fromkeys(names))}"
-            )
+    check_each_holds(
+        workloads, rules, matched_blocks, "no layer or segment with weights has such a name"
+    )
 
 
 def with_weight_bits(workload: Workload, rules: Sequence[WeightBitsRule]) -> Workload:

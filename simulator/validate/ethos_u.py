@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from simulator.ir import Dims, Layer, Op, Program, Route, Segment, Tensor, WeightBlock, Workload
 from simulator.policy import Policy
-from simulator.simulation import RunResult, run_workload
-from simulator.spec import AcceleratorSpec
+from simulator.simulation import run_workload
 from simulator.units import PS_PER_S
 from simulator.validate.case import Band, Case, Row, SpecLoader
 from simulator.validate.networks import mobilenet_v2
 
-MOBILENET_DEVICE = "ethos_u55_128"
+DEVICE = "ethos_u55_128"
 MOBILENET_CYCLES = 7_346_172
 MOBILENET_WEIGHT_BYTES = 3_460_000
-RNNOISE_DEVICE = "ethos_u55_128"
 RNNOISE_WEIGHT_BYTES = 111_288
 RNNOISE_CYCLES = 104_514
 RNNOISE_LAYERS = (
@@ -28,21 +29,6 @@ RNNOISE_LAYERS = (
     ("denoise_output", 96, 22),
 )
 """Matrix products of one step of RNNoise: name, inputs, outputs (xiph/rnnoise, 87,503 weights)."""
-
-
-def _run(spec: AcceleratorSpec, workload: Workload) -> RunResult:
-    return run_workload(workload, spec, Policy.ON_DEMAND, [Route(arms=())])
-
-
-def _mobilenet_rows(load: SpecLoader) -> tuple[Row, ...]:
-    spec = load(MOBILENET_DEVICE, [])
-    run = _run(spec, mobilenet_v2())
-    cycles = run.typical.latency_ps * spec.pe_array.clock_hz / PS_PER_S
-    read = run.typical.weight_read_bytes
-    return (
-        Row("one image", "latency", "cycles", MOBILENET_CYCLES, cycles, "time"),
-        Row("one image", "weights read", "bytes", MOBILENET_WEIGHT_BYTES, read, "bytes"),
-    )
 
 
 def rnnoise_like() -> Workload:
@@ -71,21 +57,34 @@ def rnnoise_like() -> Workload:
     )
 
 
-def _rnnoise_rows(load: SpecLoader) -> tuple[Row, ...]:
-    spec = load(RNNOISE_DEVICE, [])
-    run = _run(spec, rnnoise_like())
-    cycles = run.typical.latency_ps * spec.pe_array.clock_hz / PS_PER_S
-    read = run.typical.weight_read_bytes
-    return (
-        Row("one step", "latency", "cycles", RNNOISE_CYCLES, cycles, "weight-bound"),
-        Row("one step", "weights read", "bytes", RNNOISE_WEIGHT_BYTES, read, "bytes"),
-    )
+@dataclass(frozen=True)
+class _Log:
+    """What the vendor's log says of one network, and the bands of its two numbers."""
+
+    name: str
+    network: Callable[[], Workload]
+    cycles: float
+    weight_bytes: float
+    band: str
+
+    def rows(self, load: SpecLoader) -> tuple[Row, ...]:
+        """Cycles of the NPU, and weight bytes read."""
+        spec = load(DEVICE, [])
+        run = run_workload(self.network(), spec, Policy.ON_DEMAND, [Route(arms=())])
+        cycles = run.typical.latency_ps * spec.pe_array.clock_hz / PS_PER_S
+        read = run.typical.weight_read_bytes
+        return (
+            Row(self.name, "latency", "cycles", self.cycles, cycles, self.band),
+            Row(self.name, "weights read", "bytes", self.weight_bytes, read, "bytes"),
+        )
 
 
+MOBILENET = _Log("one image", mobilenet_v2, MOBILENET_CYCLES, MOBILENET_WEIGHT_BYTES, "time")
+RNNOISE = _Log("one step", rnnoise_like, RNNOISE_CYCLES, RNNOISE_WEIGHT_BYTES, "weight-bound")
 MOBILENET_CASE = Case(
     name="ethos_mobilenet_v2",
     title="Ethos-U55-128, MobileNet v2 on the vendor's model of the device",
-    device=MOBILENET_DEVICE,
+    device=DEVICE,
     source="vendor's model log: 7,346,172 cycles at 500 MHz, 3.46 MB of weights read",
     fitted="nothing",
     leaves_out=("weight compression: the trained weights' rate is not published",),
@@ -93,12 +92,12 @@ MOBILENET_CASE = Case(
         Band("time", 0.20, "as asked of the compiler's estimates; no band was set for this one"),
         Band("bytes", 0.01, "every weight is read once; the log rounds to 10 kB"),
     ),
-    rows=_mobilenet_rows,
+    rows=MOBILENET.rows,
 )
 RNNOISE_CASE = Case(
     name="rnnoise",
     title="Ethos-U55-128, a recurrent network that only waits for its weights",
-    device=RNNOISE_DEVICE,
+    device=DEVICE,
     source="vendor's model log: 104,514 cycles for 111,288 weight bytes at 1 byte per cycle",
     fitted="nothing",
     leaves_out=("weight compression, which lets the device read fewer bytes than it counts",),
@@ -106,5 +105,5 @@ RNNOISE_CASE = Case(
         Band("weight-bound", 0.10, "0.5 GB/s at 500 MHz is one byte per cycle"),
         Band("bytes", 0.001, "each layer's share is rounded down"),
     ),
-    rows=_rnnoise_rows,
+    rows=RNNOISE.rows,
 )
