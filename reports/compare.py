@@ -15,6 +15,7 @@ from reports.sheet import CHARACTER_WIDTH_IN, HEADER_IN, LABEL_PT, MARGIN_IN, Sh
 from simulator.mapping.tiles import TransferKind
 from simulator.result import StallKind
 from simulator.simulation import RunResult
+from simulator.speculated import wasted_transfers
 
 ROW_IN = 0.46
 BARS_IN = 2.5
@@ -85,8 +86,10 @@ def traffic_panel(runs: Sequence[RunResult]) -> Panel:
 
 
 def _bus_bytes(run: RunResult, arms: tuple[int, ...], kind: TransferKind) -> int:
-    commands = run.results[arms].timeline.schedule.commands
-    return sum(
+    timeline = run.results[arms].timeline
+    commands = timeline.schedule.commands
+    decided = timeline.schedule.branch_tiles if kind is TransferKind.WEIGHT else ()
+    return sum(wasted_transfers(timeline, tile).bus_bytes for tile in decided) + sum(
         n_bytes
         for n_bytes, moved in zip(commands.bus_bytes, commands.kind, strict=True)
         if moved is kind

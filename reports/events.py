@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import groupby
 
+from simulator.mapping.schedule import NONE
 from simulator.mapping.tiles import TransferKind
 from simulator.result import InferenceResult, StallKind
 from simulator.stalls import partition
@@ -82,17 +83,23 @@ def decisions(result: InferenceResult) -> list[Decision]:
 def scratchpad_occupancy(timeline: Timeline, pinned_bytes: int) -> list[OccupancyStep]:
     """Occupied scratchpad bytes over time: pinned weights, the running layer's own, and loads.
 
-    A load takes its buffer when it is issued and gives it back when the last tile that reads it
-    is done; a layer's activations, partial sums and output buffers change with its tiles.
+    A load takes its buffer when it is issued (what is speculated on: when its first granule is on
+    the bus) and gives it back when the last tile that reads it is done, or when the decision was
+    against it and what had begun has landed; a layer's activations, partial sums and output buffers
+    change with its tiles.
     """
     schedule = timeline.schedule
     commands, fixed = schedule.commands, schedule.fixed_bytes
     changes: list[tuple[int, int, int]] = []
+    entries = schedule.speculation.entry_of if schedule.speculation else {}
     for j, kind in enumerate(commands.kind):
         if kind is not TransferKind.OFMAP and not commands.staged[j]:
-            changes.append((timeline.issue_ps[j], 2, commands.n_bytes[j]))
+            bursts = timeline.early[entries[j]].bursts if j in entries else ()
+            taken_ps = bursts[0][0] if bursts else timeline.issue_ps[j]
+            changes.append((taken_ps, 2, commands.n_bytes[j]))
             freed_ps = timeline.vector_end_ps[commands.free_tile[j]]
             changes.append((freed_ps, 0, -commands.n_bytes[j]))
+    changes += _speculative_buffers(timeline)
     for i in range(1, len(fixed)):
         # The next tile's share replaces this one's when that is dispatched, or when this is done.
         handover_ps = min(timeline.pe_start_ps[i], timeline.vector_end_ps[i - 1])
@@ -107,3 +114,20 @@ def scratchpad_occupancy(timeline: Timeline, pinned_bytes: int) -> list[Occupanc
         else:
             steps.append(OccupancyStep(time_ps, n_bytes))
     return steps
+
+
+def _speculative_buffers(timeline: Timeline) -> list[tuple[int, int, int]]:
+    """Buffers of loads for arms that were not taken, as (time, order, change)."""
+    speculation = timeline.schedule.speculation
+    if speculation is None:
+        return []
+    changes = []
+    for tile, entries in speculation.entries_of.items():
+        decided_ps = timeline.vector_end_ps[tile] + speculation.decision_delay_ps
+        lost = [q for q in entries if speculation.command[q] == NONE and timeline.early[q].bursts]
+        freed_ps = max([decided_ps, *(timeline.early[q].landed_ps for q in lost)])
+        for q in lost:
+            if not speculation.staged[q]:
+                changes.append((timeline.early[q].bursts[0][0], 2, speculation.n_bytes[q]))
+                changes.append((freed_ps, 0, -speculation.n_bytes[q]))
+    return changes

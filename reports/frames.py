@@ -25,7 +25,7 @@ def inference_frame(run: RunResult) -> pd.DataFrame:
     Columns: route (the arms joined by hyphens), latency_ps, compute_ps, a column per stall kind,
     energy_pj, dram_read_bytes, dram_write_bytes, weight_read_bytes and macs.
     """
-    by_arms = {
+    by_case = {
         arms: {
             "route": "-".join(map(str, arms)),
             "latency_ps": result.latency_ps,
@@ -39,7 +39,7 @@ def inference_frame(run: RunResult) -> pd.DataFrame:
         }
         for arms, result in run.results.items()
     }
-    return pd.DataFrame([by_arms[route.arms] for route in run.routes])
+    return pd.DataFrame([by_case[case] for case in run.cases])
 
 
 def _row(layer: LayerResult) -> dict[str, str | int | float]:

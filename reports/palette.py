@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from simulator.mapping.tiles import TransferKind
 from simulator.result import Resource, StallKind
+from simulator.speculated import USEFUL, WASTED
 
 BLUE = "#0072B2"
 SKY = "#56B4E9"
@@ -44,6 +45,12 @@ TRANSFERS = {
     TransferKind.IFMAP: SKY,
     TransferKind.OFMAP: GREY,
 }
+DRAM_SPANS = {
+    **{kind.value: colour for kind, colour in TRANSFERS.items()},
+    USEFUL: GREEN,
+    WASTED: BLACK,
+}
+"""By kind of span: speculation has colours of its own, by whether the arm was taken."""
 ENERGY = {
     "mac": BLUE,
     "vector": PURPLE,

@@ -18,7 +18,6 @@ from reports.events import (
 from reports.sections import sections
 from reports.sheet import CHARACTER_WIDTH_IN, HEADER_IN, LABEL_PT, MARGIN_IN, Sheet
 from simulator.derive import spans
-from simulator.mapping.tiles import TransferKind
 from simulator.result import InferenceResult, Resource, StallKind
 from simulator.simulation import RunResult
 from simulator.units import BYTES_PER_KIB
@@ -62,7 +61,7 @@ def draw_timeline(run: RunResult) -> Sheet:
     _draw_occupancy(below, run, scale)
     below.set_xlabel(f"time ({scale.unit})")
     _draw_decisions(axes, below, decisions(result), scale)
-    sheet.legend(_work_legend(result), left_in, legend_top_in, ncols=7)
+    sheet.legend(_work_legend(result), left_in, legend_top_in, ncols=8)
     sheet.legend(_stall_legend(result), left_in, legend_top_in + 0.25, ncols=7)
     return sheet
 
@@ -89,9 +88,7 @@ def _draw_occupations(axes: Axes, result: InferenceResult, scale: wording.Scale)
             row,
             (
                 (
-                    palette.TRANSFERS[TransferKind(span.kind)]
-                    if is_dram
-                    else palette.RESOURCES[resource],
+                    palette.DRAM_SPANS[span.kind] if is_dram else palette.RESOURCES[resource],
                     span.start_ps,
                     span.end_ps,
                 )
@@ -195,14 +192,14 @@ def _draw_decisions(axes: Axes, below: Axes, found: list[Decision], scale: wordi
 
 
 def _work_legend(result: InferenceResult) -> list[Patch | Line2D]:
-    moved = set(result.timeline.schedule.commands.kind)
+    moved = {span.kind for span in spans(result.timeline) if span.resource is Resource.DRAM}
     handles: list[Patch | Line2D] = [
         Patch(color=palette.RESOURCES[Resource.PE_ARRAY], label="MACs"),
         Patch(color=palette.RESOURCES[Resource.VECTOR_UNIT], label="vector operations"),
     ]
     handles += [
-        Patch(color=colour, label=f"DRAM: {kind.value}")
-        for kind, colour in palette.TRANSFERS.items()
+        Patch(color=colour, label=f"DRAM: {wording.TRANSFER_NAMES.get(kind, kind)}")
+        for kind, colour in palette.DRAM_SPANS.items()
         if kind in moved
     ]
     if result.arms:

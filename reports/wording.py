@@ -9,7 +9,9 @@ from simulator.result import InferenceResult, Resource, StallKind
 from simulator.simulation import RunResult
 from simulator.spec import AcceleratorSpec, PeArray
 from simulator.spec_dram import Dram
+from simulator.speculated import USEFUL, WASTED
 
+TRANSFER_NAMES = {USEFUL: "guessed, used", WASTED: "guessed, wasted"}
 RESOURCE_NAMES = {
     Resource.PE_ARRAY: "PE array",
     Resource.VECTOR_UNIT: "vector unit",
@@ -138,4 +140,4 @@ def _route(run: RunResult, result: InferenceResult) -> str:
     if not result.arms:
         return "single path"
     arms = clip("-".join(map(str, result.arms)), 16)
-    return f"route {arms} ({run.occurrences[result.arms]} of {len(run.routes)} inferences)"
+    return f"route {arms} ({run.occurrences[run.typical_case]} of {len(run.routes)} inferences)"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from simulator.cost.dram import DramModel
 from simulator.cost.memory import memory_of
+from simulator.early_router import with_early_routers
 from simulator.errors import Contributor, InfeasiblePlanError
 from simulator.fast.bounds import Timing, lower_bound_ps
 from simulator.fast.path_work import PathWorks
@@ -33,7 +34,7 @@ from simulator.mapping.plan import (
 from simulator.mapping.residency import Residency
 from simulator.mapping.schedule import FetchRule, Schedule
 from simulator.mapping.scheduler import Scheduler
-from simulator.policy import Policy
+from simulator.policy import Policy, PolicyChoice
 from simulator.spec import AcceleratorSpec
 from simulator.units import ceil_div
 
@@ -111,13 +112,14 @@ def fetch_rules(policy: Policy, spec: AcceleratorSpec) -> tuple[FetchRule, ...]:
             FetchRule(False, 0),
             FetchRule(False, delay_ps, knows_route=True),
         )
-    return (FetchRule(False, spec.branch_latency_ps),)
+    ties_first = policy is Policy.TIED
+    return (FetchRule(False, spec.branch_latency_ps, ties_first=ties_first),)
 
 
 def compile_program(
     program: Program,
     spec: AcceleratorSpec,
-    policy: Policy,
+    policy: Policy | PolicyChoice,
     weights: dict[Arms, int],
     placement: Placement | PinnedWeights = Placement.STREAM,
     reserved_bytes: int = 0,
@@ -132,12 +134,15 @@ def compile_program(
         InfeasiblePlanError: no blocking of some layer fits the scratchpad.
     """
     pinned = pin_weights(program, spec, placement)
+    choice = PolicyChoice.of(policy)
+    if choice.policy is Policy.EARLY_ROUTER:
+        program = with_early_routers(program, choice.early_blocks)
     problem = MappingProblem(program, spec, pinned.groups)
     dram = memory_of(spec)
     stored = place_weights(problem.steps, spec, dram)
     scheduler = Scheduler(spec, dram, stored)
-    objectives = [_Objective(problem, routes) for routes in _sharing_a_plan(policy, weights)]
-    search = _Search(problem, scheduler, dram, fetch_rules(policy, spec), objectives)
+    objectives = [_Objective(problem, routes) for routes in _sharing_a_plan(choice.policy, weights)]
+    search = _Search(problem, scheduler, dram, fetch_rules(choice.policy, spec), objectives)
     room = spec.scratchpad.capacity_bytes - pinned.n_bytes - reserved_bytes
     budgets = problem.budgets(room)
     for first in (0, *range(1, len(budgets), BUDGETS_AT_ONCE)):
@@ -260,6 +265,8 @@ class _Search:
     ) -> int:
         """Replay a path, unless one of the same shapes and tilings was: sibling leaves, say."""
         signature = self._signature(plan, path)
+        if fetch.ties_first:  # siblings may share less or more
+            signature += tuple(group.name for group in path.groups)
         if signature not in known:
             rule = replace(fetch, wants=path.wants)
             known[signature] = replay(self.scheduler.build(plan, path.groups, rule)).latency_ps

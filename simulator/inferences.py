@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from simulator.cost.dram_energy import DramEnergy
 from simulator.cost.energy import EnergyBreakdown, EventCounts
-from simulator.result import StallKind
+from simulator.result import SpeculationResult, StallKind
 from simulator.spec import AcceleratorSpec
 
 
@@ -34,6 +34,8 @@ class Measured(Protocol):
     def activation_dram_bytes(self) -> int: ...
     @property
     def scratchpad_peak_bytes(self) -> int: ...
+    @property
+    def speculation(self) -> SpeculationResult: ...
 
 
 class Inferences:

@@ -18,7 +18,7 @@ class StallKind(StrEnum):
     the DMA had stood idle for lack of space, or output buffers were waiting for DRAM.
     mispredict_refetch: data of an arm not taken was fetched instead, or stood in the way
     (policies that guess; neither on_demand nor oracle does). drain: the last outputs were on
-    their way to DRAM.
+    their way to DRAM, or a last granule of an arm not taken to the scratchpad.
     """
 
     WEIGHT_WAIT = "weight_wait"

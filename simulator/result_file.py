@@ -7,7 +7,8 @@ import hashlib
 import io
 import json
 import platform
-from dataclasses import asdict
+from collections import Counter
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from typing import Any
 
@@ -17,8 +18,9 @@ from simulator.cost.memory import memory_of
 from simulator.counts import count_program
 from simulator.derive import spans
 from simulator.ir import Workload
+from simulator.mapping.case import Case
 from simulator.program_file import workload_to_json
-from simulator.result import InferenceResult, LayerResult, StallKind
+from simulator.result import InferenceResult, LayerResult, SpeculationResult, StallKind
 from simulator.segment_use import segment_use
 from simulator.simulation import RunResult
 from simulator.spec import AcceleratorSpec
@@ -27,6 +29,7 @@ from simulator.version import __version__
 
 RESULT_SCHEMA = "simulator.result"
 RESULT_VERSION = 1
+WINDOW_FIELDS = ("idle_ps", "speculated_ps", "free_bytes", "arm_bytes", "hideable_bytes")
 
 
 def summarise(run: RunResult) -> dict[str, Any]:
@@ -82,8 +85,44 @@ def summarise(run: RunResult) -> dict[str, Any]:
         "params_total": counts.params_total,
         "params_active": run.mean({arms: active[r.arms] for arms, r in results.items()}),
         "stalls_s": {kind.value: ps_to_s(1) * run.mean_stall_ps(kind) for kind in StallKind},
+        "speculation": _mean_speculation(run),
+        "prefetch_windows": _mean_windows(run),
         "pe_utilization_fraction": run.pe_utilization_fraction,
         "scratchpad_peak_bytes": max(r.scratchpad_peak_bytes for r in results.values()),
+    }
+
+
+def _mean_speculation(run: RunResult) -> dict[str, float]:
+    """What was speculated on per inference: bytes, and joules of moving them."""
+    found: dict[str, float] = {}
+    for field in fields(SpeculationResult):
+        each = {case: getattr(r.speculation, field.name) for case, r in run.results.items()}
+        name, factor = field.name, 1.0
+        if name.endswith("_pj"):
+            name, factor = f"{name.removesuffix('_pj')}_j", pj_to_j(1)
+        found[name] = run.mean(each) * factor
+    return found
+
+
+def _mean_windows(run: RunResult) -> dict[str, dict[str, float]]:
+    """By router, means over the inferences that meet it: what could be fetched ahead of it."""
+    found: dict[str, dict[str, float]] = {}
+    met: Counter[str] = Counter()
+    for case, result in run.results.items():
+        for window in result.windows:
+            count = run.occurrences[case]
+            met[window.router] += count
+            sums = found.setdefault(window.router, dict.fromkeys(WINDOW_FIELDS, 0.0))
+            for field in WINDOW_FIELDS:
+                sums[field] += count * getattr(window, field)
+    return {
+        router: {
+            (field.removesuffix("_ps") + "_s" if field.endswith("_ps") else field): (
+                total / met[router] * (ps_to_s(1) if field.endswith("_ps") else 1)
+            )
+            for field, total in sums.items()
+        }
+        for router, sums in sorted(found.items())
     }
 
 
@@ -104,6 +143,7 @@ def provenance(run: RunResult, spec_origin: str) -> dict[str, Any]:
     return {
         **inputs_provenance(run.workload, run.spec, spec_origin),
         "policy": run.policy.value,
+        "policy_parameters": run.choice.text,
         "placement": run.placement.value,
         "seed": run.seed,
         "versions": used_versions(),
@@ -159,16 +199,24 @@ def run_to_json(run: RunResult, spec_origin: str) -> str:
         },
         "routes": [list(route.arms) for route in run.routes],
         "inferences": [
-            _inference_to_data(result, run.occurrences[arms])
-            for arms, result in run.results.items()
+            _inference_to_data(result, run.occurrences[case], _wanted(case))
+            for case, result in run.results.items()
         ],
     }
     return json.dumps(data, indent=1) + "\n"
 
 
-def _inference_to_data(result: InferenceResult, occurrences: int) -> dict[str, Any]:
+def _wanted(case: tuple[int, ...]) -> list[list[int]]:
+    """Per branch met, the arms speculated on."""
+    return [list(want.arms) for want in case.wants] if isinstance(case, Case) else []
+
+
+def _inference_to_data(
+    result: InferenceResult, occurrences: int, wanted: list[list[int]]
+) -> dict[str, Any]:
     return {
         "arms": list(result.arms),
+        "speculated_on": wanted,
         "occurrences": occurrences,
         "latency_ps": result.latency_ps,
         "compute_ps": result.compute_ps,
@@ -190,6 +238,8 @@ def _inference_to_data(result: InferenceResult, occurrences: int) -> dict[str, A
             }
             for name, use in segment_use(result.layers).items()
         ],
+        "speculation": asdict(result.speculation),
+        "prefetch_windows": [asdict(window) for window in result.windows],
         "layers": [layer_to_row(layer) for layer in result.layers],
         "spans": {
             "columns": ["resource", "kind", "label", "start_ps", "end_ps", "n_bytes"],
@@ -217,6 +267,7 @@ def layer_to_row(layer: LayerResult) -> dict[str, Any]:
         "weight_bytes": layer.weight_bytes,
         "ifmap_bytes": layer.ifmap_bytes,
         "ofmap_bytes": layer.ofmap_bytes,
+        "wasted_bytes": layer.wasted_bytes,
         "dram_read_bytes": layer.counts.dram_read_bytes,
         "dram_write_bytes": layer.counts.dram_write_bytes,
         "dram_activates": layer.counts.dram_activates,

@@ -91,12 +91,12 @@ def run_workload(
         InfeasiblePlanError: no blocking of some layer fits the scratchpad.
     """
     choice = PolicyChoice.of(policy)
-    cases = tuple(speculate(workload, spec, choice, routes))
+    cases = tuple(speculate(workload, spec, choice, routes, seed or 0))
     occurrences = Counter(cases)
     weights: dict[tuple[int, ...], int] = {
         case: occurrences[case] for case in sorted(occurrences, key=lambda case: case.sort_key)
     }
-    compiled = compile_program(workload.program, spec, choice.policy, weights, placement)
+    compiled = compile_program(workload.program, spec, choice, weights, placement)
     results = {}
     for case, schedule in compiled.schedules.items():
         if schedule.speculation is None:

@@ -53,9 +53,7 @@ def partition(timeline: Timeline) -> list[TileShare]:
         share.compute_ps = max(end - busy_until, 0)
         busy_until = max(busy_until, end)
         shares.append(share)
-    drained = max(busy_until, max(timeline.complete_ps, default=0))
-    shares[-1].charge(StallKind.DRAIN, drained - busy_until)
-    shares[-1].charge(StallKind.MISPREDICT_REFETCH, timeline.latency_ps - drained)
+    shares[-1].charge(StallKind.DRAIN, timeline.latency_ps - busy_until)
     return shares
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from simulator.activation_bits import (
@@ -15,7 +16,8 @@ from simulator.cli.services import Services
 from simulator.errors import UserError
 from simulator.ir import Route, Workload
 from simulator.mapping.placement import Placement
-from simulator.policy import Policy, PolicyChoice, PredictorName
+from simulator.policy import MeasuredAccuracy, Policy, PolicyChoice, PredictorName
+from simulator.probes_file import probes_from_file
 from simulator.program_file import routes_from_file
 from simulator.routes import check_routes, draw_routes
 from simulator.spec_dram import Alignment, Layout
@@ -52,6 +54,19 @@ def add_simulation_options(
         default=0.9,
         metavar="P",
         help="probability that the arms of policy top_p reach together (default %(default)s)",
+    )
+    parser.add_argument(
+        "--early-blocks",
+        type=int,
+        default=1,
+        metavar="K",
+        help="blocks between an early router and the real one (default %(default)s)",
+    )
+    parser.add_argument(
+        "--early-accuracy",
+        default="0.9",
+        metavar="A",
+        help="how often an early router is right, or a file that probe wrote (default %(default)s)",
     )
     parser.add_argument(
         "--placement",
@@ -109,15 +124,42 @@ def add_simulation_options(
     parser.add_argument("--json", action="store_true", help="print the summary as JSON, alone")
 
 
+def _measured(path: Path) -> MeasuredAccuracy:
+    """What probes were measured to foresee, by branch and blocks.
+
+    Raises:
+        ProbesError: the file cannot be read.
+    """
+    return tuple(
+        (branch.branch, probe.blocks_earlier, probe.accuracy_fraction)
+        for branch in probes_from_file(path).branches
+        for probe in branch.probes
+    )
+
+
 def policy_choice(args: argparse.Namespace) -> PolicyChoice:
     """The policy with its parameters.
 
     Raises:
         UserError: a parameter out of range.
     """
-    if not 0 < args.top_p <= 1:
-        raise UserError(f"--top-p {args.top_p:g}: must be above 0 and at most 1")
-    return PolicyChoice(Policy(args.policy), PredictorName(args.predictor), args.top_p)
+    choice = PolicyChoice(Policy(args.policy))
+    given = {
+        "prefetch.predictor": args.predictor,
+        "prefetch.top_p": args.top_p,
+        "prefetch.early_blocks": args.early_blocks,
+    }
+    try:
+        given["prefetch.early_accuracy"] = float(args.early_accuracy)
+    except ValueError:
+        choice = replace(choice, early_accuracy=_measured(Path(args.early_accuracy)))
+    for name, value in given.items():
+        try:
+            choice = choice.with_parameter(name, value)
+        except ValueError as error:
+            option = name.removeprefix("prefetch.").replace("_", "-")
+            raise UserError(f"--{option} {value}: {error}") from None
+    return choice
 
 
 def parse_overrides(args: argparse.Namespace) -> list[Override]:

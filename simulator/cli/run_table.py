@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simulator.cli.format import bar, kib, make_console, percent, quantity
+from simulator.cli.speculation_table import speculation_rows
 from simulator.cost.energy_table import energy_constants
 from simulator.result import InferenceResult, LayerResult, StallKind
 from simulator.result_file import summarise
@@ -33,7 +34,7 @@ def print_run(run: RunResult, spec_origin: str, n_layers: int) -> None:
         else ("cold scratchpad")
     )
     console.print(
-        f"policy {run.policy}, {len(run.routes)} inferences{drawn}, batch 1, each from a "
+        f"policy {run.choice.text}, {len(run.routes)} inferences{drawn}, batch 1, each from a "
         f"{state}; means per inference",
         soft_wrap=True,
     )
@@ -82,6 +83,8 @@ def _totals(run: RunResult, summary: dict[str, Any]) -> Table:
         "parameters",
         f"{summary['params_active'] / 1e6:.3f} M active of {summary['params_total'] / 1e6:.3f} M",
     )
+    for name, text in speculation_rows(summary):
+        table.add_row(name, text)
     pinned = run.compiled.pinned.n_bytes
     capacity = run.spec.scratchpad.capacity_bytes
     table.add_row(

@@ -26,7 +26,8 @@ from simulator.cli.resolve import (
 )
 from simulator.cli.services import Services
 from simulator.errors import UserError
-from simulator.ir import Workload
+from simulator.ir import Route, Workload
+from simulator.policy import PredictorName
 from simulator.study.area import area_of
 from simulator.study.axis import parse_axis
 from simulator.study.context import Context, count_routes
@@ -36,6 +37,7 @@ from simulator.weight_bits import WeightBitsRule, check_rules
 
 STORE_FILE = "results.sqlite"
 MAX_WORKERS = 1024
+MAX_ORDERED = 20_000
 OF_THE_SPEC = -1.0
 """--iso-area without a number: the area of the spec as it is."""
 
@@ -98,11 +100,11 @@ def context_for(args: argparse.Namespace, services: Services) -> tuple[Context, 
     _check_names(args.workload, workloads)
     check_rules(workloads, [WeightBitsRule.parse(text) for text in args.bits])
     workloads = with_chosen_activation_bits(args, workloads)
-    routes = {}
+    listed = {}
     for name, workload in zip(names, workloads, strict=True):
         folder = build_folder(name, services)
         given = folder / ROUTES_FILE if folder is not None else None
-        routes[workload.name] = count_routes(routes_for(args, workload, given)[0])
+        listed[workload.name] = routes_for(args, workload, given)[0]
     area_mm2 = args.iso_area
     if area_mm2 == OF_THE_SPEC:
         area = area_of(spec)
@@ -114,10 +116,39 @@ def context_for(args: argparse.Namespace, services: Services) -> tuple[Context, 
     bits = tuple(args.bits)
     trees = _trees_for(args, workloads, services)
     for tree in trees:
-        routes[tree.name] = count_routes(routes_for(args, tree, None)[0])
-    choice = policy_choice(args)
-    context = Context(spec, tuple(workloads), routes, choice, args.placement, bits, area_mm2, trees)
+        listed[tree.name] = routes_for(args, tree, None)[0]
+    context = Context(
+        spec=spec,
+        workloads=tuple(workloads),
+        routes={name: count_routes(routes) for name, routes in listed.items()},
+        policy=policy_choice(args),
+        placement=args.placement,
+        bits=bits,
+        iso_area_mm2=area_mm2,
+        trees=trees,
+        streams=_streams_for(args, listed),
+    )
     return context, origin
+
+
+def _streams_for(
+    args: argparse.Namespace, listed: dict[str, list[Route]]
+) -> dict[str, list[tuple[int, ...]]]:
+    """The order of the inputs, where a predictor may learn from it.
+
+    Raises:
+        UserError: more inputs than can be sent along with every task.
+    """
+    learns = args.predictor != PredictorName.PRIOR.value
+    if not learns and not any(text.startswith("prefetch.predictor") for text in args.vary):
+        return {}
+    longest = max(map(len, listed.values()))
+    if longest > MAX_ORDERED:
+        raise UserError(
+            f"--inferences {longest}: a study that keeps the order of inputs for a predictor takes "
+            f"at most {MAX_ORDERED}"
+        )
+    return {name: [route.arms for route in routes] for name, routes in listed.items()}
 
 
 def _trees_for(

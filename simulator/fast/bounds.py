@@ -62,7 +62,7 @@ class Timing:
             descriptor_ps=spec.descriptor_latency_ps,
             branch_latency_ps=spec.branch_latency_ps,
             channels=math.inf if speculates else spec.dma.channels,
-            waits_for_route=not fetch.across_branches and not speculates,
+            waits_for_route=not (fetch.across_branches or fetch.ties_first or speculates),
             fetch_delay_ps=fetch.decision_delay_ps,
         )
 

@@ -7,9 +7,10 @@ A `LayerGroup` is the unit of mapping: a main layer whose output passes through 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from simulator.early_router import is_early
 from simulator.ir import (
     ELEMENTWISE_OPS,
     Branch,
@@ -32,6 +33,7 @@ class LayerGroup:
         main: the layer that sets the loop nest.
         epilogue: element-wise layers applied to the main layer's output, in order.
         is_decision: the group ends a router: its output steers the sequencer.
+        is_guess: the group ends the clone of a router: its output steers what is fetched.
         ahead: of a decision, what each arm is sure to run: its groups up to its own decision.
     """
 
@@ -39,6 +41,7 @@ class LayerGroup:
     main: Layer
     epilogue: tuple[Layer, ...] = ()
     is_decision: bool = False
+    is_guess: bool = False
     ahead: tuple[tuple[LayerGroup, ...], ...] = ()
 
     @property
@@ -118,7 +121,7 @@ def _group_branch(branch: Branch, fusion: _Fusion) -> GroupedBranch:
     arms = tuple(_group_steps(arm.steps, fusion) for arm in branch.arms)
     ahead = tuple(_until_decision(arm) for arm in arms)
     last = router[-1]
-    router[-1] = LayerGroup(last.segment, last.main, last.epilogue, is_decision=True, ahead=ahead)
+    router[-1] = replace(last, is_decision=True, ahead=ahead)
     return GroupedBranch(branch.name, tuple(router), arms)
 
 
@@ -140,6 +143,8 @@ def _group_segment(segment: Segment, fusion: _Fusion) -> list[LayerGroup]:
             groups[-1] = LayerGroup(segment.name, last.main, (*last.epilogue, layer))
         else:
             groups.append(LayerGroup(segment.name, layer))
+    if is_early(segment.name):
+        groups[-1] = replace(groups[-1], is_guess=True)
     return groups
 
 
@@ -163,7 +168,7 @@ class Liveness:
         group: the group.
         through: tensors needed later that the group neither reads nor writes.
         inputs: tensors the group reads.
-        ofmap: what it writes; None for a decision, which goes to the sequencer alone.
+        ofmap: what it writes; None for a decision or guess, which goes to the sequencer alone.
         overwrites: an input the ofmap may take the place of: its last reader is this group's
             epilogue, element by element.
         is_network_output: nothing on chip reads the ofmap.
@@ -238,14 +243,15 @@ def _walk_back(
             continue
         reads = {t.name for t in step.inputs}
         through = live - reads - {step.ofmap.name}
-        only_decides = step.is_decision and step.ofmap.name not in live
+        steers = step.is_decision or step.is_guess
+        only_decides = steers and step.ofmap.name not in live
         found[step.name] = Liveness(
             group=step,
             through=tuple(tensors[name] for name in sorted(through)),
             inputs=step.inputs,
             ofmap=None if only_decides else step.ofmap,
             overwrites=_overwritten(step, live),
-            is_network_output=not step.is_decision and step.ofmap.name not in live,
+            is_network_output=not steers and step.ofmap.name not in live,
         )
         live = through | reads
     return live

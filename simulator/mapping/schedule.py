@@ -40,12 +40,14 @@ class FetchRule:
         decision_delay_ps: otherwise, this long after the router's last tile.
         wants: per branch met, the arms whose weights are speculated on until then.
         knows_route: they are the arms taken: perfect speculation.
+        ties_first: weights that all arms of a branch name are fetched without waiting for it.
     """
 
     across_branches: bool
     decision_delay_ps: int
     wants: tuple[Wants, ...] = ()
     knows_route: bool = False
+    ties_first: bool = False
 
 
 @dataclass(frozen=True)

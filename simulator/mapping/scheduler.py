@@ -14,6 +14,7 @@ from simulator.mapping.case import Wants
 from simulator.mapping.groups import LayerGroup
 from simulator.mapping.layout import WeightMap
 from simulator.mapping.managed import WeightSpan, manage_weights
+from simulator.mapping.output_buffers import place_stores
 from simulator.mapping.plan import GroupPlan, Plan
 from simulator.mapping.schedule import (
     NONE,
@@ -29,9 +30,9 @@ from simulator.mapping.speculation import (
     CommandLinks,
     SpeculationPlacer,
     Window,
-    buffers_linger,
     speculation_columns,
 )
+from simulator.mapping.ties import Ranges, split_ties, tied_ranges
 from simulator.mapping.tiles import Load, TiledGroup, TransferKind, tile_group
 from simulator.mapping.tiling import GroupShape, Tiling
 from simulator.mapping.transfers import Command, TransferCosts
@@ -86,15 +87,20 @@ class Scheduler:
 
         `managed` says, by group, which weights the managed region holds or takes in.
         """
+        ties: dict[str, Ranges] = {}
+        for decision in (group for group in path if fetch.ties_first and group.is_decision):
+            arms = [[plan.groups[group.name] for group in arm] for arm in decision.ahead]
+            ties |= tied_ranges(arms, self._spec)
 
         def managed_tiles(group: GroupPlan) -> TiledGroup:
-            tiled = self.tiled(group)
-            return manage_weights(tiled, managed.get(group.group.name, ())) if managed else tiled
+            tiled, name = self.tiled(group), group.group.name
+            if managed and name in managed:
+                return manage_weights(tiled, managed[name])
+            return split_ties(tiled, ties[name]) if name in ties else tiled
 
         builder = _Builder(plan, path, managed_tiles, fetch)
         builder.overlaps = self._spec.toolchain.overlaps_transfers
         builder.prefetch_layers = self._spec.toolchain.prefetch_layers
-        builder.place_stores()
         builder.place_loads()
         return builder.finish(self._spec, self.costs)
 
@@ -125,46 +131,23 @@ class _Builder:
             for g in self.group_of
         ]
         self.fixed: NDArray[np.int64] = np.array(base, dtype=np.int64)
+        budget = plan.knobs.budget_bytes
+        outputs = place_stores(groups, tiled, self.fixed, budget)
+        self.store_wait, self.drains = outputs.store_wait, outputs.drains
         self.used = self.fixed.copy()
         self.overlaps = True
         self.prefetch_layers: int | None = None
         # Who knows the route waits for a decision only where there was no room to speculate.
         self.undecided = ReleaseCause.SPACE if fetch.knows_route else ReleaseCause.ROUTE
-        self.store_wait: dict[int, int] = {}
-        self.drains: dict[int, int] = {}
         self.loads: list[_PlacedLoad] = []
-        self.speculation = SpeculationPlacer(self.used, self.drains, plan.knobs.budget_bytes)
-
-    def place_stores(self) -> None:
-        """Which tile waits for each store: output tiles have two buffers.
-
-        The last two of a group may linger through the next group's first tile if that has room
-        for them; otherwise that tile waits. `drains` remembers at which tile's end their space is
-        handed on, and the store that must be complete by then.
-        """
-        for g, (start, end) in enumerate(pairwise(self.starts)):
-            storing = [i for i in range(start, end) if self.tiles[i].store_bytes]
-            for i, over_next in zip(storing, storing[2:], strict=False):
-                self.store_wait[i] = over_next
-            if not storing:
-                continue
-            lingering = self.tiled[g].ofmap_buffer_bytes
-            waiter = end
-            budget = self.plan.knobs.budget_bytes
-            if end < self.n_tiles and buffers_linger(self.groups[g + 1], lingering, budget):
-                self.fixed[end] += lingering
-                self.used[end] += lingering
-                waiter = end + 1
-            self.drains[waiter - 1] = storing[-1]
-            for i in storing[-2:]:
-                self.store_wait[i] = waiter
+        self.speculation = SpeculationPlacer(self.used, self.drains, budget)
 
     def place_loads(self) -> None:
         """Release every load as early as order, routing and room allow."""
         producer = last_writers(self.groups, self.starts, self.plan.residency.in_dram)
         staged = set(self.plan.residency.staged_bytes)
         start_of_stream = (NONE, ReleaseCause.START)
-        previous = {TransferKind.WEIGHT: start_of_stream, TransferKind.IFMAP: start_of_stream}
+        previous: dict[tuple[TransferKind, bool], tuple[int, ReleaseCause]] = {}
         entries: dict[tuple[int, int], int] = {}
         for g, (start, end) in enumerate(pairwise(self.starts)):
             decision = max((d for d in self.decisions if d < start), default=NONE)
@@ -172,6 +155,7 @@ class _Builder:
                 decision = NONE
             elif decision == start - 1 and decision != NONE:
                 entries = self._speculate(g - 1)
+            before = max((d for d in self.decisions if d < decision), default=NONE)
             self._stage_inputs(g, staged, decision)
             not_before = self._not_before(g)
             for i in range(start, end):
@@ -180,10 +164,11 @@ class _Builder:
                         self._promote(load, i, entries[i, index])
                         continue
                     stored = producer[g] if load.kind is TransferKind.IFMAP else NONE
+                    queue = (load.kind, load.tied)
                     earliest, cause = max(
-                        (previous[load.kind][0], previous[load.kind][1]),
+                        previous.get(queue, start_of_stream),
                         (stored, ReleaseCause.DATA),
-                        (decision, self.undecided),
+                        (before if load.tied else decision, self.undecided),
                         (
                             not_before if load.kind is TransferKind.WEIGHT else NONE,
                             ReleaseCause.DATA,
@@ -193,7 +178,7 @@ class _Builder:
                     release = earliest if load.kept else self._release(load, i, earliest)
                     if release > earliest:
                         cause = ReleaseCause.SPACE if self.overlaps else ReleaseCause.DATA
-                    previous[load.kind] = (release, cause)
+                    previous[queue] = (release, cause)
                     after = max(stored, self.drains.get(release, NONE))
                     fence = NONE
                     elsewhere = load.kept or load.direct
@@ -236,7 +221,9 @@ class _Builder:
             tiled = [(plan, self.tiles_of(plan)) for plan in plans]
             arms[arm] = ArmAhead(self.tiled[g], tiled, not_before, self.speculation.budget_bytes)
         opens = self.decisions[nth - 1] if nth else NONE
-        return self.speculation.place(wants, arms, taken, Window(opens, decision, nth > 0))
+        steers = [k for k in range(g) if self.groups[k].group.is_guess]
+        opens = max([opens, *(self.starts[k + 1] - 1 for k in steers)])
+        return self.speculation.place(wants, arms, taken, Window(opens, decision, opens != NONE))
 
     def _promote(self, load: Load, tile: int, entry: int) -> None:
         """What the decision finds unfetched of a load of the arm taken comes before all else."""

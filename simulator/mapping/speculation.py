@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.mapping.case import Wants
+from simulator.mapping.output_buffers import buffers_linger
 from simulator.mapping.plan import GroupPlan
 from simulator.mapping.schedule import NONE, FetchRule, Speculation
 from simulator.mapping.tiles import Load, TiledGroup, TransferKind
@@ -42,8 +43,8 @@ class PlacedSpeculation:
     """A load for an arm of the branch decided by a tile, and the tile that makes room for it.
 
     `after_store_of` is the tile whose output buffers it takes the place of, `fence` an earlier
-    decision whose lost granules it may take the place of; `at_decision` says that it is released
-    by an earlier decision, `taken` that the route takes the arm.
+    decision whose lost granules it may take the place of; `is_late` says that it is released by
+    an earlier decision or a guess, `taken` that the route takes the arm.
     """
 
     wanted: ArmLoad
@@ -52,14 +53,8 @@ class PlacedSpeculation:
     release: int
     after_store_of: int
     fence: int
-    at_decision: bool
+    is_late: bool
     taken: bool
-
-
-def buffers_linger(following: GroupPlan, buffer_bytes: int, budget_bytes: int) -> bool:
-    """Whether a layer's first tile has room beside the output buffers of the layer before."""
-    demand = following.resident_bytes + following.tiling.buffer_bytes
-    return demand + buffer_bytes <= budget_bytes
 
 
 class ArmAhead:
@@ -101,12 +96,12 @@ class Window:
     Attributes:
         opens: the tile that must be done first.
         decision: the tile that ends it.
-        opens_at_decision: whether the former ends a router itself.
+        opens_late: whether the former ends a router or a guess, which takes time to take effect.
     """
 
     opens: int
     decision: int
-    opens_at_decision: bool
+    opens_late: bool
 
 
 class SpeculationPlacer:
@@ -180,7 +175,7 @@ class SpeculationPlacer:
                     release=release,
                     after_store_of=NONE if load.kept else self.drains.get(release, NONE),
                     fence=NONE if load.kept else self.lost_at,
-                    at_decision=window.opens_at_decision and release == window.opens,
+                    is_late=window.opens_late and release == window.opens,
                     taken=arm == taken,
                 )
             )
@@ -282,9 +277,7 @@ def speculation_columns(
         occupancy_ps=tuple(cost.occupancy_ps for cost in each),
         latency_ps=(costs.dram.read_latency_ps,) * len(placed),
         release_tile=tuple(entry.release for entry in placed),
-        release_delay_ps=tuple(
-            fetch.decision_delay_ps if entry.at_decision else 0 for entry in placed
-        ),
+        release_delay_ps=tuple(fetch.decision_delay_ps if entry.is_late else 0 for entry in placed),
         after_command=tuple(
             links.store_command.get(entry.after_store_of, NONE) for entry in placed
         ),

@@ -43,6 +43,7 @@ class Load:
         offset_bytes: for weights, where the piece begins in the group's weights.
         kept: it goes to the managed region for good and takes no buffer.
         direct: it goes to the core's block buffer, one tile ahead, not to the scratchpad.
+        tied: the same whichever arm of a branch is taken.
         repeats: how often the piece of weights is read; n_bytes counts all of them.
     """
 
@@ -52,6 +53,7 @@ class Load:
     offset_bytes: int = 0
     kept: bool = False
     direct: bool = False
+    tied: bool = False
     repeats: int = 1
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from simulator.ir import Branch, Program, Route, Segment, Workload
 from simulator.mapping.case import Case, Wants
 from simulator.mapping.plan import block_bytes
-from simulator.policy import Policy, PolicyChoice
+from simulator.policy import SPECULATING, Policy, PolicyChoice
 from simulator.prefetch.both_siblings import both_siblings
 from simulator.prefetch.branch_view import BranchView
+from simulator.prefetch.early_router import EarlyRouter
 from simulator.prefetch.most_probable import most_probable
 from simulator.prefetch.predictor import Arms, Predictor, make_predictor
 from simulator.prefetch.top_p import top_p
@@ -19,7 +20,7 @@ Choose = Callable[[BranchView], Wants]
 
 
 def chooser(choice: PolicyChoice) -> Choose | None:
-    """A policy as a function of what it sees; None if it does not speculate."""
+    """A policy as a function of what it sees; None if it does not guess from probabilities."""
     choices: dict[Policy, Choose] = {
         Policy.MOST_PROBABLE: most_probable,
         Policy.TOP_P: lambda view: top_p(view, choice.top_p_fraction),
@@ -29,22 +30,31 @@ def chooser(choice: PolicyChoice) -> Choose | None:
 
 
 class Speculator:
-    """Says of one inference after the other what is speculated on; learns the routes taken."""
+    """Says of one inference after the other what is speculated on; learns the routes taken.
 
-    def __init__(self, workload: Workload, spec: AcceleratorSpec, policy: PolicyChoice) -> None:
+    `seed` is that of an early router's errors.
+    """
+
+    def __init__(
+        self, workload: Workload, spec: AcceleratorSpec, policy: PolicyChoice, seed: int = 0
+    ) -> None:
         self._choose = chooser(policy)
+        self._early = EarlyRouter(policy, seed) if policy.policy is Policy.EARLY_ROUTER else None
         self._branches = _Branches(workload.program, spec)
         self._predictor = make_predictor(policy.predictor, workload)
 
     def case(self, arms: Arms) -> Case:
         """The case of the next inference, if it takes this route."""
-        choose = self._choose
-        if choose is None:
+        if self._choose is None and self._early is None:
             return Case(arms)
-        view, predictor = self._branches.view, self._predictor
-        return Case(
-            arms, tuple(choose(view(arms[:depth], predictor)) for depth in range(len(arms)))
-        )
+        return Case(arms, tuple(self._wants(arms[:d], arm) for d, arm in enumerate(arms)))
+
+    def _wants(self, prefix: Arms, taken: int) -> Wants:
+        """Only the early router is told the arm to be taken: its clone has seen traces of it."""
+        view = self._branches.view(prefix, self._predictor)
+        if self._early is not None:
+            return self._early.guess(view, taken)
+        return self._choose(view) if self._choose is not None else Wants()
 
     def observe(self, arms: Arms) -> None:
         """An inference has taken this route."""
@@ -56,11 +66,12 @@ def speculate(
     spec: AcceleratorSpec,
     policy: PolicyChoice,
     routes: Sequence[Route],
+    seed: int = 0,
 ) -> list[Case]:
     """The case of every inference of a stream; the predictor learns each route after it."""
-    if chooser(policy) is None:
+    if policy.policy not in SPECULATING:
         return [Case(route.arms) for route in routes]
-    speculator = Speculator(workload, spec, policy)
+    speculator = Speculator(workload, spec, policy, seed)
     cases = []
     for route in routes:
         cases.append(speculator.case(route.arms))

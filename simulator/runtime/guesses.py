@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from simulator.errors import UserError
 from simulator.ir import Workload
 from simulator.mapping.case import Wants
-from simulator.policy import PolicyChoice
+from simulator.policy import PREDICTING, Policy, PolicyChoice
 from simulator.prefetch.branch_view import BranchView
 from simulator.prefetch.predictor import make_predictor
 from simulator.prefetch.stream import chooser
@@ -32,6 +33,11 @@ class Guesses:
         leg_bytes: Mapping[Arms, int],
         free_bytes: int,
     ) -> None:
+        if choice.policy is Policy.EARLY_ROUTER:
+            raise UserError(
+                "--policy early_router: a scratchpad that keeps weights goes with policies that "
+                f"guess from probabilities ({', '.join(PREDICTING)})"
+            )
         self._choose = chooser(choice) if spec.toolchain.overlaps_transfers else None
         self._predictor = make_predictor(choice.predictor, workload)
         self._leg_bytes = leg_bytes

@@ -36,6 +36,9 @@ def checked_axes(
             continue
         if kind == "run":
             _check_run_values(context, axis)
+        elif kind == "prefetch":
+            for value in axis.values:
+                _check_parameter(context, axis.field, value)
         elif kind == "bits":
             rules = [f"{axis.field.removeprefix(BITS_PREFIX)}={value}" for value in axis.values]
             check_rules(context.workloads, [WeightBitsRule.parse(rule) for rule in rules])
@@ -70,6 +73,13 @@ def _check_run_values(context: Context, axis: GridAxis) -> None:
                 f"--vary {axis.field}: {value!r}: must be one of {', '.join(known)}"
                 f"{nearest(str(value), known)}"
             )
+
+
+def _check_parameter(context: Context, field: str, value: Value) -> None:
+    try:
+        context.policy.with_parameter(field, value)
+    except ValueError as error:
+        raise UserError(f"--vary {field}: {value!r}: {error}") from None
 
 
 def _check_spec_value(spec: AcceleratorSpec, field: str, value: Value) -> None:

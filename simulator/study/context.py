@@ -7,14 +7,14 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 from simulator.errors import InfeasiblePlanError, SpecError, UserError
 from simulator.ir import Branch, Route, Workload
 from simulator.mapping.placement import Placement
-from simulator.policy import Policy, PolicyChoice
+from simulator.policy import PARAMETER_FIELDS, Policy, PolicyChoice
 from simulator.program_file import workload_from_json, workload_to_json
 from simulator.spec import AcceleratorSpec
 from simulator.spec_file import Override, field_names, with_overrides
@@ -54,6 +54,7 @@ class Context:
         bits: rules that hold at every point, before those of axes.
         trees: other trees of the workloads, for the axes of `simulator.study.tree_options`; they
             have routes too.
+        streams: the routes in the order of the inputs, where a predictor learns from it.
         iso_area_mm2: if given, the scratchpad of every point is the largest this area holds.
     """
 
@@ -65,6 +66,7 @@ class Context:
     bits: tuple[str, ...] = ()
     iso_area_mm2: float | None = None
     trees: tuple[Workload, ...] = ()
+    streams: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
@@ -85,6 +87,7 @@ class Context:
             "placement": self.placement,
             "bits": list(self.bits),
             "iso_area_mm2": self.iso_area_mm2,
+            "streams": {name: list(map(list, arms)) for name, arms in self.streams.items()},
         }
         return json.dumps(data, sort_keys=True)
 
@@ -108,6 +111,7 @@ class Context:
             bits=tuple(data["bits"]),
             iso_area_mm2=data["iso_area_mm2"],
             trees=tuple(workload_from_json(text, "context") for text in data["trees"]),
+            streams=data["streams"],
         )
 
     def scenario(self, choices: Choices) -> Scenario:
@@ -128,13 +132,17 @@ class Context:
         name = self._program(choices)
         workload, workload_digest = self._workload(name, rules)
         policy = replace(self.policy, policy=Policy(str(choices.get("policy", self.policy.policy))))
+        for parameter in PARAMETER_FIELDS.keys() & choices.keys():
+            policy = policy.with_parameter(parameter, choices[parameter])
         placement = Placement(str(choices.get("placement", self.placement)))
         branches = any(isinstance(step, Branch) for step in workload.program.steps)
         # A network without branches runs the same under every policy.
-        parts = [spec_digest, workload_digest, self._routes(name)[1]]
+        ordered = branches and policy.learns
+        routes, routes_digest = self._routes(name, ordered)
+        parts = [spec_digest, workload_digest, routes_digest]
         parts += [policy.text if branches else "any", placement.value, CODE_SHA256]
         key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-        return Scenario(workload, spec, policy, placement, self._routes(name)[0], key)
+        return Scenario(workload, spec, policy, placement, routes, key)
 
     def _program(self, choices: Choices) -> str:
         """The name of the workload, or of its tree with the options chosen."""
@@ -179,13 +187,21 @@ class Context:
         text = workload.program.model_dump_json()
         return workload, hashlib.sha256(text.encode()).hexdigest()
 
-    def _routes(self, name: str) -> tuple[tuple[Route, ...], str]:
+    def _routes(self, name: str, ordered: bool) -> tuple[tuple[Route, ...], str]:
+        """The routes of a workload: in the order of its inputs if that matters, else by count."""
         known = self._caches[2]
-        if name not in known:
-            counts = sorted(self.routes[name].items())
-            routes = tuple(Route(arms=arms) for arms, count in counts for _ in range(count))
-            known[name] = (routes, hashlib.sha256(repr(counts).encode()).hexdigest())
-        found: tuple[tuple[Route, ...], str] = known[name]
+        if (name, ordered) not in known:
+            if ordered:
+                if name not in self.streams:
+                    raise UserError(f"prefetch.predictor: the order of {name}'s inputs is not kept")
+                arms = [tuple(each) for each in self.streams[name]]
+            else:
+                counts = sorted(self.routes[name].items())
+                arms = [each for each, count in counts for _ in range(count)]
+            routes = tuple(Route(arms=each) for each in arms)
+            digest = hashlib.sha256(repr(arms if ordered else counts).encode()).hexdigest()
+            known[name, ordered] = (routes, digest)
+        found: tuple[tuple[Route, ...], str] = known[name, ordered]
         return found
 
 
@@ -196,7 +212,7 @@ def count_routes(routes: Sequence[Route]) -> dict[tuple[int, ...], int]:
 
 @lru_cache(maxsize=1024)
 def field_kind(field: str) -> str:
-    """What an axis varies: `run` (workload, policy, placement), `bits`, `tree`, or the `spec`.
+    """What an axis varies: `run`, `prefetch`, `bits`, `tree`, or a field of the `spec`.
 
     Raises:
         UserError: nothing of that name can be varied.
@@ -205,14 +221,17 @@ def field_kind(field: str) -> str:
         return "run"
     if field.startswith(BITS_PREFIX):
         return "bits"
+    if field in PARAMETER_FIELDS:
+        return "prefetch"
     if field in TREE_FIELDS:
         return "tree"
+    others = (*RUN_OPTIONS, *TREE_FIELDS, *PARAMETER_FIELDS)
     known = [name for name in field_names() if "." in name]
     if field not in known:
         raise UserError(
             f"--vary {field}: nothing of that name can be varied"
-            f"{nearest(field, [*known, *RUN_OPTIONS, *TREE_FIELDS])}; a dotted field of the spec, "
-            f"{', '.join((*RUN_OPTIONS, *TREE_FIELDS))} or bits.PATTERN can"
+            f"{nearest(field, [*known, *others])}; a dotted field of the spec, "
+            f"{', '.join(others)} or bits.PATTERN can"
         )
     return "spec"
 

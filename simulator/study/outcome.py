@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from simulator.cost.energy import ENERGY_COMPONENTS
 from simulator.inferences import Inferences
-from simulator.result import StallKind
+from simulator.result import SpeculationResult, StallKind
 from simulator.study.area import area_of
 
 Number = int | float | None
@@ -30,6 +30,7 @@ class Engine(StrEnum):
     VECTOR = "vector"
 
 
+SPECULATION = tuple(f"speculation_{field.name}" for field in fields(SpeculationResult))
 METRICS = (
     "latency_mean_ps",
     "latency_p50_ps",
@@ -44,6 +45,7 @@ METRICS = (
     "dram_write_bytes",
     "weight_read_bytes",
     "activation_dram_bytes",
+    *SPECULATION,
     "macs",
     "pe_utilization_fraction",
     "scratchpad_peak_bytes",
@@ -96,6 +98,9 @@ def outcome_of(key: str, run: Inferences, engine: Engine) -> Outcome:
         "scratchpad_peak_bytes": max(r.scratchpad_peak_bytes for r in results.values()),
         "area_mm2": area.total_mm2 if area else None,
     }
+    for field in fields(SpeculationResult):
+        each = {case: getattr(r.speculation, field.name) for case, r in results.items()}
+        found[f"speculation_{field.name}"] = run.mean(each)
     for count in ("dram_read_bytes", "dram_write_bytes", "macs"):
         found[count] = run.mean({a: getattr(r.counts, count) for a, r in results.items()})
     return Outcome(key, Status.OK, "", engine, tuple(found[name] for name in METRICS))

@@ -23,7 +23,7 @@ from simulator.inferences import Inferences, Measured
 from simulator.ir import Branch
 from simulator.mapping.placement import pin_weights
 from simulator.policy import Policy
-from simulator.result import StallKind
+from simulator.result import SpeculationResult, StallKind
 from simulator.spec import AcceleratorSpec
 from simulator.study.context import Scenario
 from simulator.study.family import Arms, Demand, Family, Lane
@@ -68,6 +68,11 @@ class _Inference:
     @property
     def activation_dram_bytes(self) -> int:
         return self.lane.activation_bytes
+
+    @property
+    def speculation(self) -> SpeculationResult:
+        """None: points whose policy may speculate are not vectorised."""
+        return SpeculationResult()
 
 
 class _Stream(Inferences):
