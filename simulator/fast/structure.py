@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.cost.energy import EventCounts
+from simulator.cost.energy_table import Operands
 from simulator.mapping.schedule import NONE, ReleaseCause, Schedule
 from simulator.mapping.tiles import TransferKind
+from simulator.mapping.tiling import GroupShape
 
 Index = NDArray[np.int64]
 
@@ -78,7 +80,7 @@ class Structure:
         fixed_bytes: per tile. taken_bytes: per command, of buffers. freed_bytes: per tile.
         transfers: per command, (number of its occupancy, kind).
         counts: of the compute side and the DMA's bytes, the DRAM's left out.
-        mac_terms: per group, its MACs and the widths of weights and inputs.
+        mac_terms: per group, its MACs and what they multiply.
         weight_bytes, activation_bytes: moved.
     """
 
@@ -102,7 +104,7 @@ class Structure:
     freed_bytes: Index
     transfers: tuple[tuple[int, TransferKind], ...]
     counts: EventCounts
-    mac_terms: tuple[tuple[int, int | None, int | None], ...]
+    mac_terms: tuple[tuple[int, Operands], ...]
     weight_bytes: int
     activation_bytes: int
 
@@ -252,9 +254,13 @@ class _Builder:
         return {
             "counts": counts,
             "mac_terms": tuple(
-                (tiled.counts.macs, group.shape.weight_bits, group.shape.input_bits)
+                (tiled.counts.macs, _operands(group.shape))
                 for group, tiled in zip(self.schedule.groups, self.schedule.tiled, strict=True)
             ),
             "weight_bytes": moved[TransferKind.WEIGHT],
             "activation_bytes": moved[TransferKind.IFMAP] + moved[TransferKind.OFMAP],
         }
+
+
+def _operands(shape: GroupShape) -> Operands:
+    return Operands(shape.weight_bits, shape.input_bits, shape.floating)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from simulator.compile import fetch_rules
 from simulator.cost.energy import EventCounts
+from simulator.cost.energy_table import Operands
 from simulator.cost.memory import memory_of
 from simulator.fast.batch import Times, replay_block
 from simulator.fast.bounds import Timing, lower_bound_ps
@@ -63,7 +64,7 @@ class Lane:
     stalls_ps: dict[StallKind, int]
     dram_busy_ps: int
     counts: EventCounts
-    mac_terms: tuple[tuple[int, int | None, int | None], ...]
+    mac_terms: tuple[tuple[int, Operands], ...]
     weight_bytes: int
     activation_bytes: int
     peak_bytes: int

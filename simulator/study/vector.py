@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from simulator.cost.energy import EnergyBreakdown, EventCounts, energy_of
-from simulator.cost.energy_table import energy_table
+from simulator.cost.energy_table import EnergyTable, Operands, energy_table
 from simulator.errors import InfeasiblePlanError
 from simulator.fast.designs import structural_key, timing_key
 from simulator.fast.structure import NotVectorisedError
@@ -181,6 +181,6 @@ def _inference(lane: Lane, spec: AcceleratorSpec, pinned_bytes: int) -> _Inferen
 
 
 @lru_cache(maxsize=1024)
-def _mac_pj(terms: tuple[tuple[int, int | None, int | None], ...], table: Any) -> float:
-    """Every layer's MACs at its own widths."""
-    return math.fsum(macs * table.mac_pj_at(*widths) for macs, *widths in terms)
+def _mac_pj(terms: tuple[tuple[int, Operands], ...], table: EnergyTable) -> float:
+    """Every layer's MACs of its own operands."""
+    return math.fsum(macs * table.mac_pj_at(operands) for macs, operands in terms)
