@@ -21,9 +21,9 @@ COLUMNS = 4
 
 
 class RecordingDram:
-    """Stands for any memory while structures are built: a transfer takes its own number.
+    """Stands for the memories of a family while structures are built: costs are numbers.
 
-    Addresses are kept up to the period in which the designs' memories repeat.
+    Addresses are kept up to the period in which those memories repeat.
     """
 
     read_latency_ps = write_latency_ps = 0

@@ -112,7 +112,7 @@ class _Block:
         bus_free = np.zeros_like(released)
         bus_free[1:] = times.ended[ops[:-1], s]
         causes = (ReleaseCause.ROUTE, ReleaseCause.SPACE)
-        counts = np.array([cause in causes for cause in structure.cause])
+        counts = np.array([cause in causes for cause in structure.cause], dtype=np.bool_)
         counts &= structure.release > 0
         held = counts[:, None] & (released == times.asked[ops, s])
         idle = np.where(held, np.maximum(released - bus_free, 0), 0)

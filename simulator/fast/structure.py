@@ -7,6 +7,7 @@ per design makes a batch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import reduce
@@ -171,14 +172,14 @@ class _Builder:
             durations=columns[5:10],
             tile_op=self.tile_op,
             command_op=self.command_op,
-            loads=np.array(tiles.load_command) + 1,
-            stores=np.array(tiles.store_command) + 1,
-            after=np.array(tiles.after_tile) + 1,
-            after_delay=np.array([self._branch_delay(i) for i in range(self.n_tiles)]),
+            loads=_whole(tiles.load_command) + 1,
+            stores=_whole(tiles.store_command) + 1,
+            after=_whole(tiles.after_tile) + 1,
+            after_delay=_whole([self._branch_delay(i) for i in range(self.n_tiles)]),
             on_pe=np.array([tile.pe_cycles > 0 for tile in cycles]),
-            release=np.array(commands.release_tile) + 1,
-            release_delay=np.array([self._fetch_delay(j) for j in range(self.n_commands)]),
-            after_command=np.array(commands.after_command) + 1,
+            release=_whole(commands.release_tile) + 1,
+            release_delay=_whole([self._fetch_delay(j) for j in range(self.n_commands)]),
+            after_command=_whole(commands.after_command) + 1,
             cause=commands.release_cause,
             rooms={
                 tile: self.numbers.number("room", free)
@@ -186,8 +187,8 @@ class _Builder:
                     schedule.branch_tiles, schedule.branch_free_bytes, strict=True
                 )
             },
-            fixed_bytes=np.array(schedule.fixed_bytes),
-            taken_bytes=np.array(buffers, dtype=np.int64),
+            fixed_bytes=_whole(schedule.fixed_bytes),
+            taken_bytes=_whole(buffers),
             freed_bytes=freed,
             transfers=tuple(self.transfers),
             **self._totals(),
@@ -264,3 +265,7 @@ class _Builder:
 
 def _operands(shape: GroupShape) -> Operands:
     return Operands(shape.weight_bits, shape.input_bits, shape.floating)
+
+
+def _whole(values: Sequence[int]) -> Index:
+    return np.array(values, dtype=np.int64)

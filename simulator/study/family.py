@@ -261,7 +261,9 @@ def _costed(
     latency = times.latency_ps
     for s, structure in enumerate(block):
         numbers = np.array([number for number, _ in structure.transfers], dtype=np.int64)
-        writes = np.array([kind is TransferKind.OFMAP for _, kind in structure.transfers])
+        writes = np.array(
+            [kind is TransferKind.OFMAP for _, kind in structure.transfers], dtype=np.bool_
+        )
         busy = table.durations_ps[numbers].sum(axis=0)
         read = table.bus_bytes[numbers[~writes]].sum(axis=0)
         written = table.bus_bytes[numbers[writes]].sum(axis=0)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.ir import Program, Route, leaf_routes
+from simulator.ir import Program, Route, Workload, leaf_routes
 from simulator.mapping.placement import Placement
 from simulator.policy import Policy, PolicyChoice
+from simulator.routes import draw_routes
 from simulator.spec import AcceleratorSpec
+from simulator.spec_dram import Layout
+from simulator.spec_file import load_spec
 from simulator.study.axis import parse_axis
 from simulator.study.checks import checked_axes
-from simulator.study.context import Context, Scenario
+from simulator.study.context import Context, Scenario, count_routes
 from simulator.study.design import make_design
 from simulator.study.evaluate import evaluate
 from simulator.study.outcome import Engine, Outcome
@@ -61,6 +65,20 @@ def test_a_mixed_grid_is_that_of_the_event_engine_but_for_its_name(context: Cont
         ("oracle", "event"),
         *((policy, "") for policy in ("on_demand", "most_probable", "oracle")),
     }
+
+
+def test_layouts_of_weights_in_banks_and_rows(tree: Workload) -> None:
+    """A device whose commands touch several extents, and siblings that lie differently."""
+    spec = load_spec(Path(__file__).parents[2] / "accelerator_specs/edge_npu.yaml")
+    routes = {tree.name: count_routes(draw_routes(tree, 10, 0))}
+    context = Context(spec, (tree,), routes, PolicyChoice(Policy.ON_DEMAND), "stream")
+    for layout in Layout:
+        for rate in (10**9, 12_800_000_000):
+            choices = {"dram.weight_layout": layout.value, "dram.peak_bytes_per_s": rate}
+            scenario = context.scenario(choices)
+            (outcome,) = evaluate_together([scenario])
+            assert isinstance(outcome, Outcome), outcome
+            assert outcome.metrics == by_events(scenario).metrics
 
 
 def test_what_is_refused_says_why(context: Context) -> None:
