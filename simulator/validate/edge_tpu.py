@@ -239,10 +239,9 @@ PRUNING_CASE = Case(
         Band("on chip", 0.30, "pruned shapes unknown; rows that stream less than 1 MiB"),
         Band(
             "streaming",
-            0.06,
+            0.05,
             "the link takes most of the time; thinning every layer alike misses how much of each "
             "64-wide pass a pruned layer fills",
-            target_fraction=0.05,
         ),
     ),
     rows=_pruning_rows,
