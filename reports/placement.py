@@ -83,13 +83,13 @@ def _draw_kind(axes: Axes, rows: list[dict[str, Any]], kind: str, unit: tuple[st
     y = [100 * (_accuracy(row) or 0.0) for row in rows]
     if kind != BASELINES:
         axes.plot(x, y, color=style["color"], linewidth=1.2, alpha=0.6)
-    for row, at, accuracy in zip(rows, x, y, strict=True):
+    for number, (row, at, accuracy) in enumerate(zip(rows, x, y, strict=True)):
         measured = row["measured_accuracy_fraction"] is not None
         fill = style["color"] if measured else palette.WHITE
         axes.plot([at], [accuracy], **{**style, "linestyle": ""}, markerfacecolor=fill, zorder=3)
-        text = row["name"]
+        text, offset = row["name"], (-8, -12 - 11 * number)
         if kind != BASELINES:
-            text = f"{100 * row['accuracy_budget_fraction']:g} %"
+            text, offset = f"{100 * row['accuracy_budget_fraction']:g} %", (-7, -3)
         if kind != "greedy":
-            axes.annotate(text, (at, accuracy), xytext=(0, 8), textcoords="offset points",
-                          ha="center", fontsize=7.5, color=style["color"])  # fmt: skip
+            axes.annotate(text, (at, accuracy), xytext=offset, textcoords="offset points",
+                          ha="right", fontsize=7.5, color=style["color"])  # fmt: skip

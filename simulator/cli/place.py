@@ -22,6 +22,7 @@ from simulator.cli.services import Services
 from simulator.placement.parts import Objective
 from simulator.placement.run import PlaceRequest, place, placements_to_data
 from simulator.placement.stages import PlacementError, Tier
+from simulator.spec_dram import Alignment, Layout
 from simulator.study.accuracy import Accuracies
 
 DEFAULT_WIDTHS = "16,8,6,4"
@@ -85,6 +86,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="override one field of the spec; repeatable",
     )  # fmt: skip
     parser.add_argument("--energy-node", type=int, choices=ENERGY_NODES_NM, help="node in nm")
+    parser.add_argument(
+        "--layout",
+        choices=[layout.value for layout in Layout],
+        help="order of the weights in DRAM (the spec's, or layer_major)",
+    )
+    parser.add_argument(
+        "--align",
+        choices=[alignment.value for alignment in Alignment],
+        help="where a layer's weights begin in DRAM (the spec's, or row)",
+    )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write placements.json, a placement per budget"
     )

@@ -5,7 +5,8 @@ every route replayed; the timeline is cut at the decisions. Because stages are i
 configuration serves all of them at once: 64 cost everything where a stage has two nodes, whatever
 the number of stages. Knobs and the activations that leave the chip are fixed first, so every
 layer's blocking depends on its own weights alone, and sums over a route are exact unless a store
-is still under way when a router decides. `optimise` re-simulates and reports both numbers.
+is still under way when a router decides, or other nodes' widths move a node's weights in DRAM to
+another place within a row. `optimise` re-simulates and reports both numbers.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from simulator.errors import InfeasiblePlanError
 from simulator.fast.recurrence import replay
 from simulator.ir import Program, Workload
 from simulator.mapping.groups import LayerGroup, all_groups, group_program
+from simulator.mapping.layout import place_weights
 from simulator.mapping.plan import (
     BALANCES_CYCLES_PER_BYTE,
     RESERVES,
@@ -95,7 +97,7 @@ class CostModel:
         self.fetch = FetchRule(False, spec.branch_latency_ps)
         self.simulated = 0
         self._problems: dict[tuple[Setting, ...], MappingProblem] = {}
-        self._scheduler = Scheduler(spec, memory_of(spec))
+        self._dram = memory_of(spec)
 
     def program(self, placed: Sequence[Setting]) -> tuple[Program, frozenset[str]]:
         """The tree with every node's width, and the groups whose weights are on chip."""
@@ -134,6 +136,7 @@ class CostModel:
         both for a tree whose weights are all streamed in the spec's width.
         """
         problem = self._problem([(self.spec.precision.weight_bits, False)] * len(self.nodes))
+        scheduler = self._scheduler(problem)
         best: tuple[int, Frame] | None = None
         for reserve, balance in product(RESERVES, BALANCES_CYCLES_PER_BYTE):
             try:
@@ -146,9 +149,9 @@ class CostModel:
             latency = 0
             for arms, count in self.weights.items():
                 path = problem.path(arms)
-                signature = _signature(plan, path)
+                signature = _signature(plan, path, scheduler)
                 if signature not in known:
-                    schedule = self._scheduler.build(plan, path, self.fetch)
+                    schedule = scheduler.build(plan, path, self.fetch)
                     known[signature] = replay(schedule).latency_ps
                 latency += count * known[signature]
             if best is None or latency < best[0]:
@@ -162,9 +165,9 @@ class CostModel:
         problem = self._problem(placed)
         if not problem.fits(frame.residency, frame.knobs.budget_bytes):
             return None
-        plan = problem.plan(frame.residency, frame.knobs)
+        plan, scheduler = problem.plan(frame.residency, frame.knobs), self._scheduler(problem)
         return {
-            arms: self._scheduler.build(plan, problem.path(arms), self.fetch)
+            arms: scheduler.build(plan, problem.path(arms), self.fetch)
             for arms in routes or self.weights
         }
 
@@ -174,7 +177,6 @@ class CostModel:
         All stages are costed at once where each fits with the same settings, one by one otherwise.
         """
         found: Costs = {}
-        self._scheduler = Scheduler(self.spec, memory_of(self.spec))  # forget old tiles
         for stage in sorted(self.stages, key=lambda s: -len(s.nodes)):
             for combination in product(settings(widths), repeat=len(stage.nodes)):
                 key = (stage.prefix, combination)
@@ -203,21 +205,26 @@ class CostModel:
             self._problems[key] = MappingProblem(program, self.spec, on_chip)
         return self._problems[key]
 
+    def _scheduler(self, problem: MappingProblem) -> Scheduler:
+        """Knows where the weights of this configuration lie in DRAM."""
+        stored = place_weights(problem.steps, self.spec, self._dram)
+        return Scheduler(self.spec, self._dram, stored)
+
     def _evaluate(self, placed: Sequence[Setting], frame: Frame) -> Costs:
         """One configuration, if it fits, cut at the decisions; routes of one shape once."""
         problem = self._problem(placed)
         if not problem.fits(frame.residency, frame.knobs.budget_bytes):
             return {}
-        plan = problem.plan(frame.residency, frame.knobs)
+        plan, scheduler = problem.plan(frame.residency, frame.knobs), self._scheduler(problem)
         self.simulated += 1
         known: dict[_Signature, list[StageCost]] = {}
         found: Costs = {}
         for arms in self.weights:
             route = [s for s in self.stages if arms[: len(s.prefix)] == s.prefix]
             path = problem.path(arms)
-            signature = _signature(plan, path)
+            signature = _signature(plan, path, scheduler)
             if signature not in known:
-                schedule = self._scheduler.build(plan, path, self.fetch)
+                schedule = scheduler.build(plan, path, self.fetch)
                 known[signature] = self._cut(schedule, arms, route)
             for stage, cost in zip(route, known[signature], strict=True):
                 found[self._key(stage, placed)] = cost
@@ -243,6 +250,8 @@ class CostModel:
         return costs
 
 
-def _signature(plan: Plan, path: Sequence[LayerGroup]) -> _Signature:
-    """Routes of equal signature take equal time and energy."""
-    return tuple(plan.groups[group.name].signature for group in path)
+def _signature(plan: Plan, path: Sequence[LayerGroup], scheduler: Scheduler) -> _Signature:
+    """Routes of equal signature take equal time and energy: shapes, tilings, places in DRAM."""
+    return tuple(
+        (plan.groups[group.name].signature, scheduler.costs.phase(group.name)) for group in path
+    )

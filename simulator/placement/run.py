@@ -33,6 +33,7 @@ from simulator.placement.stages import Arms, Node, PlacementError, Tier, cut
 from simulator.spec import AcceleratorSpec
 from simulator.study.accuracy import Accuracies
 
+EXACT, GREEDY = "exact", "greedy"
 Tell = Callable[[str], None]
 """Told what is being done; nothing for the result."""
 
@@ -78,18 +79,19 @@ class Found:
         return list(zip(rows[::2], rows[1::2], strict=True))
 
     def files(self, request: PlaceRequest) -> dict[str, dict[str, Any]]:
-        """A file per budget, with what `quantise --placement` measures."""
+        """A file per budget and method, with what `quantise --placement` measures."""
         found = {}
-        for row, _ in self.chosen():
+        for row in (row for pair in self.chosen() for row in pair):
             if row.placed is None or row.budget_fraction is None:
                 continue
-            name = f"placement_{100 * row.budget_fraction:g}pct.json"
-            found[name] = {
+            method = "" if row.name == EXACT else f"_{row.name}"
+            found[f"placement_{100 * row.budget_fraction:g}pct{method}.json"] = {
                 "schema": PLACEMENT_SCHEMA,
                 "schema_version": VERSION,
                 "workload": request.workload.name,
                 "spec": request.spec.name,
                 "objective": request.objective.value,
+                "method": row.name,
                 "accuracy_budget_fraction": row.budget_fraction,
                 "nodes": nodes_to_data(row.placed, self.nodes),
             }
@@ -127,7 +129,7 @@ def place(request: PlaceRequest, tell: Tell) -> Found:
     for budget in request.budgets:
         tell(f"budget {100 * budget:g} %")
         units = round(budget * LOSS_UNITS)
-        for name, found in (("exact", optimiser.exact(units)), ("greedy", optimiser.greedy(units))):
+        for name, found in ((EXACT, optimiser.exact(units)), (GREEDY, optimiser.greedy(units))):
             best = optimiser.best(found)
             if best is None:
                 raise PlacementError(
