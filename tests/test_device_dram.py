@@ -3,11 +3,13 @@
 import json
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.compile import compile_program
 from simulator.cost.banked_dram import BankedDram
 from simulator.cost.device_dram import DeviceDram, mapping_of
 from simulator.cost.dram import RateLatencyDram
@@ -15,11 +17,17 @@ from simulator.cost.dram_address import Transfer
 from simulator.cost.dram_presets import DEVICES, device_of
 from simulator.cost.dram_timing import DramController
 from simulator.cost.memory import memory_of
+from simulator.mapping.tiles import TransferKind
+from simulator.policy import Policy
+from simulator.program_file import workload_from_json
 from simulator.spec import AcceleratorSpec
 from simulator.spec_dram import DEVICE_RATES, DramStandard
+from simulator.spec_file import Override, load_spec
 from tests.devices import device_data
 from tests.dram_walker import Walker
+from tests.extents import extents_of
 
+ROOT = Path(__file__).resolve().parent.parent
 STANDARDS = list(DramStandard)
 
 
@@ -152,6 +160,41 @@ def test_pieces_take_what_a_burst_by_burst_walker_takes(stride: int) -> None:
     cost = LPDDR4.transfer_cost(transfer)
     assert cost.occupancy_ps / STRETCH == pytest.approx(clocks * timing.tck_ps, rel=0.02)
     assert cost.activates == len(walker.activates)
+
+
+@pytest.mark.parametrize(("channels", "layout"), [(1, "layer_major"), (2, "channel_interleaved")])
+def test_a_whole_inference_takes_what_its_command_list_takes_with_row_state(
+    channels: int, layout: str
+) -> None:
+    # 333 KiB: a third of the commands are stores, so that the bus turns round all the time.
+    settings = {
+        "dram.channels": channels,
+        "dram.weight_layout": layout,
+        "scratchpad.capacity_kib": 333,
+        "scratchpad.banks": 1,
+        "scratchpad.ports": 2,
+    }
+    spec = load_spec(
+        ROOT / "accelerator_specs/edge_npu.yaml", [Override(*item) for item in settings.items()]
+    )
+    path = ROOT / "workloads/programs/sigmab_resnet50.json"
+    program = workload_from_json(path.read_text("utf-8"), path.name).program
+    compiled = compile_program(program, spec, Policy.ON_DEMAND, {(1, 1): 1})
+    schedule = compiled.schedules[1, 1]
+    device = device_of(spec.dram)
+    assert device is not None
+    banked = BankedDram(device, DramController(mapping=mapping_of(device.organisation)))
+    service = banked.service(extents_of(schedule, compiled.stored, memory_of(spec).bank_set_bytes))
+    charged = schedule.commands
+    stores = sum(kind is TransferKind.OFMAP for kind in charged.kind)
+    assert stores > len(charged.kind) / 5
+    assert sum(charged.occupancy_ps) == pytest.approx(
+        banked.average_duration_ps(service), rel=0.005
+    )
+    assert sum(charged.activates) == pytest.approx(service.events.activates, rel=0.1)
+    assert sum(charged.bus_bytes) == pytest.approx(
+        service.events.read_bytes + service.events.write_bytes, rel=1e-12
+    )
 
 
 TRANSFERS = st.builds(
