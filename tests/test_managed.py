@@ -54,6 +54,14 @@ def test_a_bit_slice_is_a_share_of_every_byte() -> None:
     assert weights_of(manage_weights(tiled((0, 3), (3, 3)), [span])) == [(2, True), (1, True)]
 
 
+def test_parts_are_fetched_from_where_they_lie() -> None:
+    # Of bytes 100 to 199 the first 30 are on chip, 50 come to stay, the last 20 stream.
+    spans = [WeightSpan(0, 130, absent=1), WeightSpan(130, 180, kept=1)]
+    managed = manage_weights(tiled((100, 100)), spans)
+    parts = [(load.offset_bytes, load.n_bytes) for load in managed.tiles[0].loads[:2]]
+    assert parts == [(130, 50), (180, 20)]
+
+
 def test_other_loads_stay() -> None:
     managed = manage_weights(tiled((0, 100)), [WeightSpan(0, 100, absent=1)])
     assert [load.kind for load in managed.tiles[0].loads] == [TransferKind.IFMAP]

@@ -63,6 +63,7 @@ def manage_weights(tiled: TiledGroup, spans: Sequence[WeightSpan]) -> TiledGroup
 
 
 def _split(load: Load, spans: Sequence[WeightSpan], first_touch: bool) -> list[Load]:
+    """The parts of a load; they lie in DRAM in the order absent, kept, streamed."""
     piece = load.n_bytes // load.repeats
     first, last = load.offset_bytes, load.offset_bytes + piece
     kept = streamed = covered = 0
@@ -73,8 +74,10 @@ def _split(load: Load, spans: Sequence[WeightSpan], first_touch: bool) -> list[L
     streamed += piece - covered
     parts = []
     if kept and first_touch:
+        at = last - streamed - kept
         once = replace(load, n_bytes=kept, held_for=0, kept=True, direct=False, repeats=1)
-        parts.append(once)
+        parts.append(replace(once, offset_bytes=at))
     if streamed:
-        parts.append(replace(load, n_bytes=streamed * load.repeats))
+        n_bytes, at = streamed * load.repeats, last - streamed
+        parts.append(replace(load, n_bytes=n_bytes, offset_bytes=at))
     return parts
