@@ -33,6 +33,8 @@ SUMMARY_KEYS = [
     "params_total",
     "params_active",
     "stalls_s",
+    "speculation",
+    "prefetch_windows",
     "pe_utilization_fraction",
     "scratchpad_peak_bytes",
 ]
