@@ -13,6 +13,7 @@ from typing import Any
 from reports.files import write_whole
 from reports.sheet import Sheet, png_bytes
 from reports.studies.answer_figure import draw_answer
+from reports.studies.break_even_figure import draw_break_even
 from reports.studies.phases_figure import draw_phases
 from reports.studies.prefetch_figure import draw_prefetch
 from reports.studies.question_page import page
@@ -26,6 +27,7 @@ FIGURES: dict[str, Callable[[Sequence[Row]], Sheet]] = {
     "prefetch": draw_prefetch,
     "waterfall": draw_waterfall,
     "phases": draw_phases,
+    "break_even": draw_break_even,
     "residency": draw_residency,
 }
 

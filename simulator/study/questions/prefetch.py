@@ -146,6 +146,8 @@ QUESTION = Question(
         ("dense_latency_ms", "dense ms"),
         ("latency_ms", "tree ms"),
         ("route_wait_ms", "route wait ms"),
+        ("speculation_early_mb", "early MB"),
+        ("speculation_wasted_mb", "wasted MB"),
         ("reason", "infeasible because"),
     ),
     collect=collect,

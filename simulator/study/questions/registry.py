@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.study.questions import phases, prefetch, residency, waterfall
+from simulator.study.questions import break_even, phases, prefetch, residency, waterfall
 
 QUESTIONS = {
     question.name: question
@@ -11,5 +11,6 @@ QUESTIONS = {
         residency.QUESTION,
         waterfall.QUESTION,
         phases.QUESTION,
+        break_even.QUESTION,
     )
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from simulator.ir import Workload
 from simulator.policy import Policy
@@ -62,6 +61,10 @@ class _Bench:
         self.spec: AcceleratorSpec = lab.spec(device)
         policy = Policy.ON_DEMAND
         self.region_bytes = largest_harmless_region(self.workload, self.spec, policy)[0]
+        region = Residency(region_bytes=self.region_bytes)
+        self._npu = Npu(self.workload, self.spec, policy, region)
+        source = self.workload.leaf_shares_source
+        self._population = population_of_shares(self._npu.itinerary, source)
 
     def rows(
         self,
@@ -69,7 +72,10 @@ class _Bench:
         persistences: Sequence[float],
         scopes: Sequence[Scope],
     ) -> list[Row]:
-        """One per policy, scope and stream; what is known of a device is used for all streams."""
+        """One per policy, scope and stream; all share a plan, and what has been simulated of it.
+
+        What keeps nothing has the whole scratchpad for its plan.
+        """
         found: list[Row] = []
         for policy in policies:
             for scope in scopes:
@@ -83,15 +89,11 @@ class _Bench:
         return found
 
     def _streams(self, residency: Residency, persistences: Sequence[float]) -> list[Row]:
-        known = Npu(self.workload, self.spec, Policy.ON_DEMAND, replace(residency, policy=_ANY))
         rows = []
         for persistence in persistences:
-            population = population_of_shares(known.itinerary, self.workload.leaf_shares_source)
             kind, seed = StreamKind.MARKOV, self._lab.seed
-            stream = Stream(kind, population, INPUTS, seed, persistence)
-            npu = known
-            if residency.policy is not _ANY:
-                npu = device_for(known, residency, stream)
+            stream = Stream(kind, self._population, INPUTS, seed, persistence)
+            npu = device_for(self._npu, residency, stream)
             rows.append(self._row(residency, persistence, run_stream(npu, stream)))
             self._count(1)
         return rows
@@ -113,10 +115,6 @@ class _Bench:
     def _count(self, runs: int) -> None:
         self._progress.finished += runs
         self._lab.watch(self._progress)
-
-
-_ANY = ResidencyPolicy.NONE
-"""A device that keeps nothing knows its itinerary all the same."""
 
 
 def _against_dense(row: Row, rows: Sequence[Row]) -> Row:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from simulator.policy import Policy
 from simulator.study.outcome import Outcome, Status
 from simulator.study.questions.lab import Device, Lab, Point, active_saving_percent
@@ -34,7 +36,8 @@ SAVING_COLUMNS = (
     *("latency_arrived_percent", "energy_arrived_percent"),
     *("latency_ms", "energy_mj", "dense_latency_ms", "dense_energy_mj"),
     *("dense_compute_ms", "dense_dram_busy_ms", "dense_weight_share_percent"),
-    *("route_wait_ms", "mispredict_refetch_ms", "weight_read_mb", "reason"),
+    *("route_wait_ms", "mispredict_refetch_ms", "weight_read_mb"),
+    *("speculation_early_mb", "speculation_wasted_mb", "reason"),
 )
 
 
@@ -98,5 +101,12 @@ def saving(dense: Outcome, tree: Outcome, analytic_percent: float) -> Row:
         "route_wait_ms": metric(tree, "route_wait_ps") / 1e9,
         "mispredict_refetch_ms": metric(tree, "mispredict_refetch_ps") / 1e9,
         "weight_read_mb": metric(tree, "weight_read_bytes") / 1e6,
+        "speculation_early_mb": metric(tree, "speculation_early_bytes") / 1e6,
+        "speculation_wasted_mb": metric(tree, "speculation_wasted_bytes") / 1e6,
         "reason": "",
     }
+
+
+def dense_runs(lab: Lab, devices: Sequence[Device]) -> list[Outcome]:
+    """The dense network on each device, which names its regime."""
+    return lab.evaluate([Point(device, DENSE) for device in devices])
