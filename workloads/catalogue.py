@@ -82,6 +82,7 @@ _IMAGENET_SHARES_SOURCE = f"{PAPER} table VI, default; printed shares sum to 100
 _IMAGE = (1, 3, 224, 224)
 _OTHER_DEPTH = f"{PAPER} section III, widths at any depth; not a shape the paper evaluates"
 _UNTRAINED = "assumed: uniform, not trained"
+_SEARCHED_BY = "build --model resnet_small --data shapes --size small --shape-from-data gap"
 _UNIFORM = (25.0, 25.0, 25.0, 25.0)
 _ASSUMED = f"assumed: uniform, {PAPER} prints no leaf use for ModelNet40"
 _WIDE = "the grid 512x64, 256x32, within 1.2 % of the FLOPs printed in table III"
@@ -148,6 +149,15 @@ CATALOGUE: dict[str, Entry] = {
         lambda: _tied_resnet50(Tie.PLANES_AND_SHARED, 3),
         _even(8),
         _UNTRAINED,
+    ),
+    "sigmab_resnet50_searched": Entry(
+        "SigmaB-Net of ResNet-50 for ImageNet-1K, 224x224, 2 levels, 3 leaves: as many children "
+        "as the gap statistic finds",
+        f"{PAPER} section VI-D names the direction; {_SEARCHED_BY}",
+        _IMAGE,
+        lambda: _resnet50_tree(TreeShape(((2,), (2, 1)))),
+        (33.35, 66.65, 0.0),
+        f"measured on another network: {_SEARCHED_BY}",
     ),
     "dense_resnet50_cifar100": Entry(
         "ResNet-50 v1.5 with the CIFAR stem for CIFAR-100, 32x32",

@@ -18,6 +18,7 @@ from reports.studies.phases_figure import draw_phases
 from reports.studies.prefetch_figure import draw_prefetch
 from reports.studies.question_page import page
 from reports.studies.residency_figure import draw_residency
+from reports.studies.shapes_figure import draw_shapes
 from reports.studies.study_index import INDEX_FILE, index_page
 from reports.studies.waterfall_figure import draw_waterfall
 from simulator.study.questions.prefetch import answer_table
@@ -29,6 +30,7 @@ FIGURES: dict[str, Callable[[Sequence[Row]], Sheet]] = {
     "phases": draw_phases,
     "break_even": draw_break_even,
     "residency": draw_residency,
+    "shapes": draw_shapes,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.study.questions import break_even, phases, prefetch, residency, waterfall
+from simulator.study.questions import break_even, phases, prefetch, residency, shapes, waterfall
 
 QUESTIONS = {
     question.name: question
@@ -12,5 +12,6 @@ QUESTIONS = {
         waterfall.QUESTION,
         phases.QUESTION,
         break_even.QUESTION,
+        shapes.QUESTION,
     )
 }
