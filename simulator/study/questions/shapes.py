@@ -112,12 +112,15 @@ def _best(rows: Sequence[Row]) -> Row:
 def _one(rows: Sequence[Row]) -> str:
     (demand,), best = where(rows, policy=ON_DEMAND), _best(rows)
     (oracle,) = where(rows, policy=ORACLE)
+    guessed = f"{percent(number(best, 'latency_saving_percent'))} with {best['policy']}"
+    if best["policy"] == ON_DEMAND:
+        guessed = "no guess is faster"
     return (
         f"{demand['shape']} on {demand['device']} (dense is {demand['regime']}): "
         f"{percent(number(demand, 'active_parameter_saving_percent'))} fewer active parameters and "
         f"{percent(number(demand, 'mac_saving_percent'))} fewer MACs become "
         f"{percent(number(demand, 'latency_saving_percent'))} of latency on demand, "
-        f"{percent(number(best, 'latency_saving_percent'))} with {best['policy']}, "
+        f"{guessed}, "
         f"{percent(number(oracle, 'latency_saving_percent'))} if the route were known; "
         f"{percent(number(demand, 'energy_saving_percent'))} of energy on demand."
     )
