@@ -14,6 +14,7 @@ from reports.files import write_whole
 from reports.sheet import Sheet, png_bytes
 from reports.studies.answer_figure import draw_answer
 from reports.studies.break_even_figure import draw_break_even
+from reports.studies.layout_figure import draw_layout
 from reports.studies.phases_figure import draw_phases
 from reports.studies.prefetch_figure import draw_prefetch
 from reports.studies.question_page import page
@@ -29,6 +30,7 @@ FIGURES: dict[str, Callable[[Sequence[Row]], Sheet]] = {
     "waterfall": draw_waterfall,
     "phases": draw_phases,
     "break_even": draw_break_even,
+    "layout": draw_layout,
     "residency": draw_residency,
     "shapes": draw_shapes,
 }

@@ -31,6 +31,7 @@ class Engine(StrEnum):
 
 
 SPECULATION = tuple(f"speculation_{field.name}" for field in fields(SpeculationResult))
+COUNTS = ("dram_read_bytes", "dram_write_bytes", "dram_bursts", "dram_activates", "macs")
 METRICS = (
     "latency_mean_ps",
     "latency_p50_ps",
@@ -43,6 +44,8 @@ METRICS = (
     *(f"energy_{part}_pj" for part in ENERGY_COMPONENTS),
     "dram_read_bytes",
     "dram_write_bytes",
+    "dram_bursts",
+    "dram_activates",
     "weight_read_bytes",
     "activation_dram_bytes",
     *SPECULATION,
@@ -101,6 +104,6 @@ def outcome_of(key: str, run: Inferences, engine: Engine) -> Outcome:
     for field in fields(SpeculationResult):
         each = {case: getattr(r.speculation, field.name) for case, r in results.items()}
         found[f"speculation_{field.name}"] = run.mean(each)
-    for count in ("dram_read_bytes", "dram_write_bytes", "macs"):
+    for count in COUNTS:
         found[count] = run.mean({a: getattr(r.counts, count) for a, r in results.items()})
     return Outcome(key, Status.OK, "", engine, tuple(found[name] for name in METRICS))

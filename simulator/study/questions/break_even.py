@@ -11,7 +11,7 @@ from simulator.derive import derive_result
 from simulator.fast.recurrence import replay
 from simulator.ir import Workload, leaf_routes
 from simulator.mapping.case import Case, Wants
-from simulator.policy import Policy, PredictorName
+from simulator.policy import Policy, PolicyChoice, PredictorName
 from simulator.prefetch.predictor import make_predictor
 from simulator.spec import AcceleratorSpec
 from simulator.study.execute import Progress
@@ -22,12 +22,18 @@ from simulator.study.questions.saving import COMPUTE_BOUND, TREE, WEIGHT_BOUND, 
 
 ROOMY = Device("edge_npu", (("scratchpad.capacity_kib", 8192),), "edge_npu, 8 MiB")
 DEVICES = (WEIGHT_BOUND, ROOMY, COMPUTE_BOUND, Device("tpu_v1"), Device("ethos_u55_256"))
+GUESSES = {
+    "at the decision before": PolicyChoice(Policy.MOST_PROBABLE),
+    "3 blocks before the router": PolicyChoice(Policy.EARLY_ROUTER, early_blocks=3),
+    "1 block before the router": PolicyChoice(Policy.EARLY_ROUTER, early_blocks=1),
+}
+"""When a guess is made, and the policy that makes it then."""
 ACCURACIES = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 QUICK_ACCURACIES = (0.0, 1.0)
 IN_A_MILLION = 1_000_000
 """Cases are weighted by integers out of so many."""
 COLUMNS = (
-    *("device", "regime", "accuracy_fraction", "latency_ms", "energy_mj"),
+    *("device", "regime", "guess", "accuracy_fraction", "latency_ms", "energy_mj"),
     *("on_demand_latency_ms", "on_demand_energy_mj"),
     *("latency_gain_percent", "energy_gain_percent"),
     *("speculation_early_mb", "speculation_wasted_mb"),
@@ -40,32 +46,34 @@ LEAST_PERCENT = 0.05
 
 
 def collect(lab: Lab, quick: bool) -> list[Row]:
-    """Every accuracy on every device, against fetching on demand."""
+    """Every accuracy of every guess on every device, against fetching on demand."""
     devices, accuracies = (DEVICES[:1], QUICK_ACCURACIES) if quick else (DEVICES, ACCURACIES)
-    progress = Progress(len(devices) * (len(accuracies) + 1))
+    guesses = dict(list(GUESSES.items())[: 1 if quick else None])
+    progress = Progress(len(devices) * (len(accuracies) * len(guesses) + 1))
     dense = dense_runs(lab, devices)
     tree = lab.workload(TREE)
+    prior = prior_accuracy(tree)
     rows: list[Row] = []
     for device, base in zip(devices, dense, strict=True):
         spec = lab.spec(device)
-        demand = _mean(tree, spec, None)
-        found = []
-        for accuracy in accuracies:
-            found.append(_mean(tree, spec, accuracy))
-            progress.finished += 1
-            lab.watch(progress)
-        head: Row = {"device": device.name, "regime": regime_of(base).value}
-        prior = prior_accuracy(tree)
-        mine = [
-            {**head, **_row(accuracy, each, demand), "prior_accuracy_fraction": prior}
-            for accuracy, each in zip(accuracies, found, strict=True)
-        ]
-        crossings = {
-            f"break_even_{what}_fraction": crossing(mine, f"{what}_gain_percent")
-            for what in ("latency", "energy")
-        }
-        rows += [{**row, **crossings} for row in mine]
+        demand = _mean(tree, spec, _ON_DEMAND, None)
+        for guess, choice in guesses.items():
+            head: Row = {"device": device.name, "regime": regime_of(base).value, "guess": guess}
+            mine: list[Row] = []
+            for accuracy in accuracies:
+                found = _mean(tree, spec, choice, accuracy)
+                mine.append({**head, **_row(accuracy, found, demand)})
+                progress.finished += 1
+                lab.watch(progress)
+            tail: Row = {
+                f"break_even_{what}_fraction": crossing(mine, f"{what}_gain_percent")
+                for what in ("latency", "energy")
+            }
+            rows += [{**row, **tail, "prior_accuracy_fraction": prior} for row in mine]
     return rows
+
+
+_ON_DEMAND = PolicyChoice(Policy.ON_DEMAND)
 
 
 @dataclass(frozen=True)
@@ -78,14 +86,15 @@ class _Means:
     wasted_bytes: float
 
 
-def _mean(workload: Workload, spec: AcceleratorSpec, accuracy: float | None) -> _Means:
+def _mean(
+    workload: Workload, spec: AcceleratorSpec, choice: PolicyChoice, accuracy: float | None
+) -> _Means:
     """Guesses right this often at every branch; without an accuracy nothing is guessed.
 
     The plan is the fastest for that mix of right and wrong guesses.
     """
-    policy = Policy.ON_DEMAND if accuracy is None else Policy.MOST_PROBABLE
     weights = dict(_cases(workload, accuracy))
-    compiled = compile_program(workload.program, spec, policy, weights)
+    compiled = compile_program(workload.program, spec, choice, weights)
     total = sum(weights.values())
     sums = [0.0] * 4
     for case, schedule in compiled.schedules.items():
@@ -164,23 +173,30 @@ def crossing(rows: Sequence[Row], column: str) -> float | str:
 
 
 def claims(rows: Sequence[Row]) -> list[str]:
-    """The break-even of every device, and what right and wrong guesses are worth."""
+    """The break-even of every guess on every device, and what right and wrong guesses are worth."""
     texts = []
-    for device in distinct(rows, "device"):
-        mine = where(rows, device=device)
+    lines = [
+        where(rows, device=device, guess=guess)
+        for device in distinct(rows, "device")
+        for guess in distinct(rows, "guess")
+    ]
+    for mine in lines:
         worst, best = mine[0], mine[-1]
         texts.append(
-            f"{device} ({mine[0]['regime']}): {_pays(mine[0], 'latency')}; "
-            f"{_pays(mine[0], 'energy')}; latency {_change(worst, 'latency')} if every guess is "
-            f"wrong, {_change(best, 'latency')} if every guess is right."
+            f"{worst['device']} ({worst['regime']}), guessed {worst['guess']}: "
+            f"{_pays(worst, 'latency')}; {_pays(worst, 'energy')}; latency "
+            f"{_change(worst, 'latency')} if every guess is wrong, {_change(best, 'latency')} if "
+            "every guess is right."
         )
-    prior = 100 * number(rows[0], "prior_accuracy_fraction")
-    latencies = [where(rows, device=d)[0] for d in distinct(rows, "device")]
-    paying = [row for row in latencies if _is_paid(row["break_even_latency_fraction"], prior / 100)]
+    prior = number(rows[0], "prior_accuracy_fraction")
+    paying = {
+        what: [mine for mine in lines if _is_paid(mine[0][f"break_even_{what}_fraction"], prior)]
+        for what in ("latency", "energy")
+    }
     first = (
-        f"Guessing the likeliest arm by leaf shares is right in {prior:.1f} % of the decisions; "
-        f"that pays in latency on {len(paying)} of {len(latencies)} devices and in energy on "
-        f"{sum(_is_paid(r['break_even_energy_fraction'], prior / 100) for r in latencies)}."
+        f"Guessing the likeliest arm by leaf shares is right in {100 * prior:.1f} % of the "
+        f"decisions. A guess that good pays in latency in {len(paying['latency'])} of {len(lines)} "
+        f"combinations of device and time of the guess, in energy in {len(paying['energy'])}."
     )
     return [first, *texts]
 
@@ -210,17 +226,20 @@ QUESTION = Question(
     title="How often a guess must be right",
     asks="at which accuracy of a guess speculation stops paying",
     method=(
-        "At every branch one arm is guessed when the branch before it is decided (at the start for "
-        "the first), and its weights are fetched while the DRAM would stand idle; a wrong guess is "
-        "called off at the decision. The guess is right with the given probability, independently "
-        "at every branch, and the plan is the fastest for that mix. Gains are against fetching on "
-        "demand. Break-even is read off a straight line between neighbouring accuracies; changes "
+        "At every branch one arm is guessed: when the branch before it is decided (at the start "
+        "for the first), or by an early router three blocks or one block before the router "
+        "proper, whose own layers cost time. Its weights are fetched while the DRAM would stand "
+        "idle; a wrong guess is called off at the decision. The guess is right with the given "
+        "probability, independently at every branch, and the plan is the fastest for that mix. "
+        "Gains are against fetching on demand. Break-even is read off a straight line between "
+        "neighbouring accuracies; changes "
         f"below {LEAST_PERCENT} % count as none.\n\n" + RULE
     ),
     columns=COLUMNS,
     shown=(
         ("device", "device"),
         ("regime", "regime"),
+        ("guess", "guessed"),
         ("accuracy_fraction", "accuracy"),
         ("latency_ms", "ms"),
         ("energy_mj", "mJ"),

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from simulator.study.questions import break_even, phases, prefetch, residency, shapes, waterfall
+from simulator.study.questions import (
+    break_even,
+    layout,
+    phases,
+    prefetch,
+    residency,
+    shapes,
+    waterfall,
+)
 
 QUESTIONS = {
     question.name: question
     for question in (
         prefetch.QUESTION,
+        layout.QUESTION,
         residency.QUESTION,
         waterfall.QUESTION,
         phases.QUESTION,
