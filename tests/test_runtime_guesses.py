@@ -7,7 +7,8 @@ import random
 import pytest
 
 from simulator.engine import simulate
-from simulator.policy import SPECULATING, Policy, PolicyChoice, PredictorName
+from simulator.errors import UserError
+from simulator.policy import PREDICTING, Policy, PolicyChoice, PredictorName
 from simulator.runtime.device import Device
 from simulator.runtime.granularity import Granularity
 from simulator.runtime.itinerary import Arms
@@ -24,7 +25,7 @@ SPEC = device(
     dma__preemption_bytes=256,
 )
 CHOICES = [
-    *(PolicyChoice(policy) for policy in Policy),
+    *map(PolicyChoice, (Policy.ON_DEMAND, *PREDICTING, Policy.ORACLE)),
     PolicyChoice(Policy.MOST_PROBABLE, PredictorName.LAST_ROUTE),
     PolicyChoice(Policy.MOST_PROBABLE, PredictorName.MARKOV),
 ]
@@ -54,7 +55,7 @@ def test_bytes_are_conserved_and_the_engine_agrees(choice: PolicyChoice, kept: R
         fetched = inference.kept_bytes + inference.streamed_bytes + inference.wasted_bytes
         assert inference.weight_read_bytes == fetched
         wasted += inference.wasted_bytes
-    assert (wasted > 0) == (choice.policy in SPECULATING)
+    assert (wasted > 0) == (choice.policy in PREDICTING)
 
 
 @pytest.mark.parametrize("choice", [c for c in CHOICES if c.policy is not Policy.ORACLE], ids=str)
@@ -76,7 +77,7 @@ def test_until_a_decision_all_routes_are_the_same(choice: PolicyChoice) -> None:
         dev.serve(arms)
 
 
-@pytest.mark.parametrize("policy", list(SPECULATING))
+@pytest.mark.parametrize("policy", PREDICTING)
 def test_with_nothing_resident_the_oracle_is_no_slower(policy: Policy) -> None:
     guessing = Device(deep_tree(), SPEC, policy)
     oracle = Device(deep_tree(), SPEC, Policy.ORACLE)
@@ -103,3 +104,9 @@ def test_what_is_guessed_is_not_taken_in_and_what_is_missed_is() -> None:
     # By the prior (0.4, 0.3, 0.2, 0.1) arm 0 is guessed at every branch.
     assert units["level.0"] == units["leaf.0.0"] == units["leaf.1.0"] == 0
     assert units["level.1"] > 0
+
+
+@pytest.mark.parametrize("policy", [Policy.EARLY_ROUTER, Policy.TIED])
+def test_policies_that_do_not_go_with_a_region(policy: Policy) -> None:
+    with pytest.raises(UserError, match=f"--policy {policy}: "):
+        Device(deep_tree(), SPEC, policy, KEPT[0])

@@ -7,7 +7,7 @@ from copy import copy
 from functools import cached_property
 from typing import Protocol
 
-from simulator.errors import RouteError
+from simulator.errors import RouteError, UserError
 from simulator.ir import Workload
 from simulator.mapping.case import Wants
 from simulator.policy import Policy, PolicyChoice
@@ -48,6 +48,7 @@ class Device:
 
     Raises:
         InfeasiblePlanError: no blocking of some layer fits beside the region.
+        UserError: a policy that does not go with a region.
     """
 
     def __init__(
@@ -60,6 +61,11 @@ class Device:
     ) -> None:
         self.workload, self.spec, self.choice = workload, spec, PolicyChoice.of(policy)
         self.residency = residency or Residency()
+        if self.choice.policy is Policy.TIED and self.residency.region_bytes:
+            raise UserError(
+                "--policy tied: fetches shared weights before a decision, but what is resident of "
+                "them may differ between the arms; keep weights with another policy"
+            )
         self._reserved_bytes = self.residency.region_bytes + self.residency.others_bytes
         self._mapped = map_workload(workload, spec, self.choice, self._reserved_bytes)
         self.itinerary: Itinerary = itinerary_of(workload, self._mapped.problem.steps)
