@@ -9,7 +9,6 @@ from simulator.policy import PolicyChoice
 from simulator.runtime.itinerary import Itinerary
 from simulator.runtime.locality import Locality
 from simulator.runtime.region_size import TriedSize
-from simulator.runtime.residency import ResidencyPolicy
 from simulator.runtime.stream_result import StreamResult
 from simulator.runtime.streams import Stream
 from simulator.spec import AcceleratorSpec
@@ -43,10 +42,6 @@ class StreamComparison:
     most_hit_fraction: float
     optimum_hit_fraction: float | None = None
     margins: tuple[StreamResult, ...] = ()
-
-    def result_of(self, policy: ResidencyPolicy) -> StreamResult | None:
-        """The run of a policy, if there was one."""
-        return next((r for r in self.results if r.residency.policy is policy), None)
 
     def regret(self, result: StreamResult) -> float:
         """Byte hit fraction that the clairvoyant policy has over a run, at best granularity."""

@@ -30,10 +30,6 @@ class Interval:
         """Upper end."""
         return self.mean + self.half_width
 
-    def overlaps(self, other: Interval) -> bool:
-        """Whether the two have a value in common."""
-        return self.low <= other.high and other.low <= self.high
-
 
 def batch_means(numerators: Sequence[float], denominators: Sequence[float]) -> Interval | None:
     """The ratio of two sums over consecutive windows, with its interval.

@@ -59,10 +59,6 @@ class CostModel:
         self._mapped, self._cuts = mapped, cuts
         self._known: dict[Passage, Inference] = {}
 
-    def __len__(self) -> int:
-        """How many different inferences have been simulated."""
-        return len(self._known)
-
     def of(self, passage: Passage) -> Inference:
         """The inference, simulated at its first occurrence."""
         found = self._known.get(passage)

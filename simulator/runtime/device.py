@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from functools import cached_property
-from typing import Protocol
 
 from simulator.errors import RouteError, UserError
 from simulator.ir import Workload
@@ -24,19 +22,6 @@ from simulator.spec import AcceleratorSpec
 Choose = Callable[[str, Sequence[float], bool], int]
 """(branch's name, resident fraction of the weights each arm surely needs next, whether a node of
 this inference ran in fewer bits) to the arm taken."""
-
-
-class Server(Protocol):
-    """What queueing and batching need of a device."""
-
-    def serve(self, arms: Arms) -> Inference:
-        """Run one input along a route; what it leaves on chip is there for the next."""
-
-    def peek(self, arms: Arms) -> int:
-        """The latency in picoseconds that `serve` would have now, changing nothing."""
-
-    def reset(self) -> None:
-        """Forget everything: the scratchpad is empty again."""
 
 
 class Device:
@@ -179,11 +164,6 @@ class Device:
                     passed += [self._pass_by(node) for node in legs[(*arms, arm)].nodes]
             guessed = taken in wants[-1].arms
             arms = (*arms, taken)
-
-    @cached_property
-    def plan_budget_bytes(self) -> int:
-        """Scratchpad bytes that the plan uses beside the region."""
-        return self._mapped.plan.knobs.budget_bytes
 
     def _resident_fraction(self, arms: Arms) -> float:
         nodes = self.itinerary.legs[arms].nodes

@@ -93,7 +93,7 @@ def _result_to_data(comparison: StreamComparison, result: StreamResult) -> dict[
         "standin": residency.standin,
         "margin": result.margin,
         "hit_fraction": result.hit_fraction,
-        "hit_fraction_half_width": interval.half_width if interval else None,
+        "hit_fraction_interval": [interval.low, interval.high] if interval else None,
         "regret_fraction": comparison.regret(result),
         "latency_s": {
             "mean": ps_to_s(1) * latency.mean,
