@@ -47,11 +47,11 @@ def pin_weights(
     """
     if isinstance(placement, PinnedWeights):
         return placement
+    if placement is Placement.STREAM:
+        return PinnedWeights()
     groups = [
         g for g in all_groups(group_program(program, spec.toolchain.fuses_additions)) if g.weights
     ]
-    if placement is Placement.STREAM:
-        return PinnedWeights()
     if placement is Placement.KEEP_ALL:
         return _keep_all(program, spec, groups)
     room = spec.scratchpad.capacity_bytes - _comfortable_bytes(program, spec)

@@ -41,9 +41,9 @@ from simulator.units import ceil_div
 Arms = tuple[int, ...]
 LANES_AT_ONCE = 384
 """Structures times designs of a block: so many that arrays are worth it and fit the cache."""
-PLANS_PER_ROUND = 3
 DESIGNS_KEPT = 256
 UNKNOWN = 2**62
+"""Above any latency: not replayed, or no plan."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,23 @@ class Family:
         possible = sorted({place for place in places if place[1] < len(self.plans)})
         found = _Search(self, list(specs.values())).run(possible) if possible else {}
         return [found.get(place, NotVectorisedError("no plan fits")) for place in places]
+
+    def latencies(self, demands: Sequence[Demand]) -> tuple[Times, Times]:
+        """Mean latency at every scratchpad size that makes a difference.
+
+        Returns the budgets of plans, rising, and latencies of shape (budgets + 1, demands): with so
+        many of the budgets fitting; UNKNOWN for none.
+        """
+        self._plan_up_to(max(demand.room_bytes for demand in demands))
+        budgets = sorted({plan.knobs.budget_bytes for plan in self.plans})
+        firsts = [self._first_plan(budget) for budget in budgets]
+        search = _Search(self, [demand.spec for demand in demands])
+        designs = range(len(demands))
+        exact = search.settle([(d, first) for first in firsts for d in designs])
+        found = np.full((len(budgets) + 1, len(demands)), UNKNOWN, dtype=np.int64)
+        for row, first in enumerate(firsts, start=1):
+            found[row] = exact[first:].min(axis=0)
+        return np.array(budgets, dtype=np.int64), found
 
     def bounds(self, arms: Arms, specs: Sequence[AcceleratorSpec]) -> NDArray[np.float64]:
         """Lower bounds on a route's latency, shape (plans, designs)."""
@@ -178,7 +195,7 @@ class _Search:
 
     def run(self, places: Sequence[Place]) -> dict[Place, dict[Arms, Lane] | NotVectorisedError]:
         """One lane per place and route."""
-        exact = self._settle(places)
+        exact = self.settle(places)
         # Of equal latency, the plan of the larger budget and then of the earlier knobs.
         plan_of = {(d, first): first + int(exact[first:, d].argmin()) for d, first in places}
         try:
@@ -187,8 +204,8 @@ class _Search:
             return dict.fromkeys(places, refusal)
         return {place: lanes[plan, place[0]] for place, plan in plan_of.items()}
 
-    def _settle(self, places: Sequence[Place]) -> Times:
-        """Mean latencies where they matter, shape (plans, designs)."""
+    def settle(self, places: Sequence[Place]) -> Times:
+        """Mean latencies where they matter, shape (plans, designs); UNKNOWN elsewhere."""
         weights = self.family.weights
         bounds = np.zeros((len(self.family.plans), len(self.specs)))
         for arms, weight in weights.items():
@@ -200,8 +217,9 @@ class _Search:
             for d, first in places:
                 known = exact[first:, d]
                 open_ps = np.where(known == UNKNOWN, bounds[first:, d], np.inf)
-                order = np.argsort(open_ps, kind="stable")[:PLANS_PER_ROUND]
-                wanted |= set((first + order[open_ps[order] <= known.min()]).tolist())
+                likeliest = int(open_ps.argmin())
+                if open_ps[likeliest] <= known.min():
+                    wanted.add(first + likeliest)
             if not wanted:
                 return exact
             for plan, latency in self._means(sorted(wanted)):

@@ -1,0 +1,69 @@
+"""Brackets against exact results of points between the designs they were made from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from simulator.errors import UserError
+from simulator.mapping.placement import PinnedWeights
+from simulator.study.context import Context
+from simulator.study.family import UNKNOWN, Family
+from simulator.study.outcome import Outcome
+from simulator.study.screen import Screen
+from simulator.study.vector import evaluate_together
+from tests.simulate import with_part
+
+RATES = [10**9, 3 * 10**9, 9 * 10**9, 30 * 10**9]
+
+
+@pytest.fixture
+def screen(context: Context) -> Screen:
+    tree = context.workloads[0]
+    weights = dict(sorted(context.routes[tree.name].items()))
+    family = Family(tree.program, context.spec, PinnedWeights(), weights)
+    return Screen(family, context.spec, RATES, 64 * 1024)
+
+
+@pytest.fixture
+def context(context: Context) -> Context:
+    """With one bank, so that any capacity will do."""
+    return replace(context, spec=with_part(context.spec, "scratchpad", banks=1))
+
+
+def test_brackets_hold_the_exact_latency_and_nothing_fits_where_it_is_infeasible(
+    context: Context, screen: Screen
+) -> None:
+    rng = np.random.default_rng(0)
+    rates = np.concatenate((RATES, rng.integers(RATES[0], RATES[-1], 26)))
+    rooms = 1024 * rng.choice([1, 2, 4, 11, 16, 37, 64], len(rates))
+    found = screen.brackets(rates, rooms)
+    widths = []
+    for rate, room, lower, upper in zip(
+        rates.tolist(), rooms.tolist(), found.lower_ps, found.upper_ps, strict=True
+    ):
+        choices = {"dram.peak_bytes_per_s": rate, "scratchpad.capacity_kib": room // 1024}
+        (outcome,) = evaluate_together([context.scenario(choices)])
+        if not isinstance(outcome, Outcome):
+            assert lower == upper == UNKNOWN
+            continue
+        mean_ps = outcome.metric("latency_mean_ps")
+        assert mean_ps is not None
+        # The bounds are of the mean rounded up.
+        assert lower - 1 < mean_ps <= upper
+        if rate in RATES:
+            assert lower == upper
+        widths.append(upper / lower)
+    assert len(widths) > 15
+    assert max(widths) <= 3 * (1 + 1e-9)  # no wider than the steps between the bandwidths
+
+
+def test_a_screen_says_no_to_what_it_cannot_bracket(context: Context, screen: Screen) -> None:
+    with pytest.raises(UserError, match="must lie from 1000000000 to 30000000000"):
+        screen.brackets(np.array([10**8]), np.array([2048]))
+    tree = context.workloads[0]
+    family = Family(tree.program, context.spec, PinnedWeights(), {(0,): 1})
+    with pytest.raises(UserError, match="two bandwidths or more"):
+        Screen(family, context.spec, [10**9], 2048)
