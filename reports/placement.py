@@ -51,6 +51,8 @@ def draw_placements(data: dict[str, Any]) -> Sheet:
     axes = sheet.axes(LEFT_IN, HEADER_IN, *PANEL_IN)
     for kind in STYLE:
         mine = [row for row in rows if _kind(row) == kind]
+        if kind == BASELINES:
+            mine.sort(key=lambda row: float(row[field]))
         _draw_kind(axes, mine, kind, (field, 1e12 / scale.factor))
     trained = 100 * data["accuracy_as_trained_fraction"]
     axes.axhline(trained, color=palette.DARK_GREY, linewidth=0.9, linestyle="--", zorder=0)
@@ -87,9 +89,11 @@ def _draw_kind(axes: Axes, rows: list[dict[str, Any]], kind: str, unit: tuple[st
         measured = row["measured_accuracy_fraction"] is not None
         fill = style["color"] if measured else palette.WHITE
         axes.plot([at], [accuracy], **{**style, "linestyle": ""}, markerfacecolor=fill, zorder=3)
-        text, offset = row["name"], (-8, -12 - 11 * number)
+        text, offset = row["name"], ((-7, -3), (-30, -15))[number % 2]
         if kind != BASELINES:
-            text, offset = f"{100 * row['accuracy_budget_fraction']:g} %", (-7, -3)
+            text = f"{100 * row['accuracy_budget_fraction']:g} %"
+            offset = (-5, (-10, 5)[number % 2])
         if kind != "greedy":
             axes.annotate(text, (at, accuracy), xytext=offset, textcoords="offset points",
-                          ha="right", fontsize=7.5, color=style["color"])  # fmt: skip
+                          ha="left" if kind == BASELINES and number else "right",
+                          fontsize=7.5, color=style["color"])  # fmt: skip

@@ -194,15 +194,16 @@ def _holds_a_path(choice: Choice[Label], pricing: Pricing) -> bool:
 
 
 def _best_per_division(found: Sequence[Placed]) -> list[Placed]:
-    """Of the windows tried, the best; what was visited in all of them."""
-    best: dict[int, Placed] = {}
+    """The best with managed nodes, of all windows, and the best without, which is no estimate."""
+    best: dict[tuple[int, bool], Placed] = {}
     for placed in found:
-        at = placed.frame.knobs.budget_bytes
-        known = best.get(at)
+        is_managed = any(tier is Tier.MANAGED for _, _, tier in placed.places)
+        key = (placed.frame.knobs.budget_bytes, is_managed)
+        known = best.get(key)
         visited = placed.visited + (known.visited if known else 0)
         if known is None or placed.predicted < known.predicted:
             known = placed
-        best[at] = replace(known, visited=visited)
+        best[key] = replace(known, visited=visited)
     return list(best.values())
 
 
