@@ -103,7 +103,8 @@ def fetch_rules(policy: Policy, spec: AcceleratorSpec) -> tuple[FetchRule, ...]:
     """The fetch rules a policy may choose from.
 
     The oracle may also order its commands as on_demand does, without the decision's delay, or
-    speculate as the others do, on the arms taken, so that it is never slower than they.
+    speculate as the others do, on the arms taken, at all branches or all but one of the first
+    two, so that it is never slower than they.
     """
     if policy is Policy.ORACLE:
         delay_ps = spec.branch_latency_ps
@@ -111,6 +112,7 @@ def fetch_rules(policy: Policy, spec: AcceleratorSpec) -> tuple[FetchRule, ...]:
             FetchRule(True, 0),
             FetchRule(False, 0),
             FetchRule(False, delay_ps, knows_route=True),
+            *(FetchRule(False, delay_ps, knows_route=True, spared=(n,)) for n in (0, 1)),
         )
     ties_first = policy is Policy.TIED
     return (FetchRule(False, spec.branch_latency_ps, ties_first=ties_first),)

@@ -135,7 +135,7 @@ def _resized(layer: Layer, ifmaps: tuple[Tensor, ...]) -> Layer:
             matrix = dims.k * dims.c
             channels = ifmaps[0].elements // (dims.n * dims.p)
             dims = dims.model_copy(update={"c": channels})
-            weights = tuple(_refitted(block, matrix, dims.k * channels) for block in weights)
+            weights = _refitted(weights, dims.k * channels - matrix)
         else:
             raise UserError(
                 f"--policy early_router: layer {layer.name} ({layer.op.value}) cannot read a "
@@ -156,6 +156,8 @@ def _resized(layer: Layer, ifmaps: tuple[Tensor, ...]) -> Layer:
     )
 
 
-def _refitted(block: WeightBlock, before: int, after: int) -> WeightBlock:
-    """The matrix gets the size of its new input; a bias keeps its own."""
-    return block.model_copy(update={"params": after}) if block.params == before else block
+def _refitted(weights: tuple[WeightBlock, ...], more: int) -> tuple[WeightBlock, ...]:
+    """The block of the matrix, which is the largest, gets the size of its new input."""
+    matrix = max(weights, key=lambda block: block.params)
+    grown = matrix.model_copy(update={"params": matrix.params + more})
+    return tuple(grown if block is matrix else block for block in weights)

@@ -40,6 +40,7 @@ class FetchRule:
         decision_delay_ps: otherwise, this long after the router's last tile.
         wants: per branch met, the arms whose weights are speculated on until then.
         knows_route: they are the arms taken: perfect speculation.
+        spared: but not at these branches, counted as they are met.
         ties_first: weights that all arms of a branch name are fetched without waiting for it.
     """
 
@@ -47,6 +48,7 @@ class FetchRule:
     decision_delay_ps: int
     wants: tuple[Wants, ...] = ()
     knows_route: bool = False
+    spared: tuple[int, ...] = ()
     ties_first: bool = False
 
 

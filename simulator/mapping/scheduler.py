@@ -211,7 +211,7 @@ class _Builder:
         taken = [arm[0].name for arm in ahead].index(self.groups[g + 1].group.name)
         wants = self.fetch.wants[nth] if nth < len(self.fetch.wants) else Wants()
         if self.fetch.knows_route:
-            wants = Wants((taken,))
+            wants = Wants(() if nth in self.fetch.spared else (taken,))
         if not self.overlaps:
             return {}
         arms = {}
