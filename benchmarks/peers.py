@@ -4,7 +4,7 @@
 
 Each peer runs in an interpreter of its own that has its package: ethos-u-vela 5.2.0 and this one's
 requirements; scalesim 3.0.0 with numpy<2.4. Vela compiles the whole network for an Ethos-U65-256.
-SCALE-Sim would take the better part of an hour for it, so it runs a few of its layers, and so do we.
+SCALE-Sim would take the better part of an hour for it, so it runs one layer of it, and so do we.
 Times are CPU seconds of work alone: interpreters start and import before the clock does, in ours
 and in SCALE-Sim's; Vela is a command, of which an empty call's time is taken off.
 

@@ -23,7 +23,7 @@ from simulator.fast.designs import (
     timing_key,
 )
 from simulator.fast.occupancy import peak_bytes
-from simulator.fast.path_work import PathWorks
+from simulator.fast.path_work import PathWork, PathWorks
 from simulator.fast.shares import partition_block
 from simulator.fast.structure import Durations, NotVectorisedError, Structure, structure_of
 from simulator.ir import Program
@@ -42,6 +42,8 @@ Arms = tuple[int, ...]
 LANES_AT_ONCE = 384
 """Structures times designs of a block: so many that arrays are worth it and fit the cache."""
 DESIGNS_KEPT = 256
+WORKS_KEPT = 64
+"""Columns of designs, and totals of routes, that a family remembers."""
 UNKNOWN = 2**62
 """Above any latency: not replayed, or no plan."""
 
@@ -98,6 +100,7 @@ class Family:
         self._planned_bytes = 0
         self._structures: dict[tuple[object, ...], Structure] = {}
         self._columns: dict[tuple[object, ...], DesignColumn] = {}
+        self._works: dict[tuple[object, ...], PathWork] = {}
 
     def evaluate(self, demands: Sequence[Demand]) -> list[dict[Arms, Lane] | NotVectorisedError]:
         """Per demand, one lane for every route, or why there is none."""
@@ -133,12 +136,22 @@ class Family:
         for d, spec in enumerate(specs):
             by_clocks[spec.pe_array.clock_hz, spec.vector_unit.clock_hz].append(d)
         for members in by_clocks.values():
-            work = PathWorks(specs[members[0]]).of(self.plans, self._paths[arms])
+            work = self._work(specs[members[0]], arms)
             timings = [
                 Timing.of(specs[d], memory_of(specs[d]), _on_demand(specs[d])) for d in members
             ]
             found[:, members] = lower_bound_ps(work, Timing.together(timings))
         return found
+
+    def _work(self, spec: AcceleratorSpec, arms: Arms) -> PathWork:
+        """Totals of a route under all plans, at the clocks of a design."""
+        clocks = (spec.pe_array.clock_hz, spec.vector_unit.clock_hz)
+        key = (*clocks, arms, len(self.plans))
+        if key not in self._works:
+            while len(self._works) >= WORKS_KEPT:
+                del self._works[next(iter(self._works))]
+            self._works[key] = PathWorks(spec).of(self.plans, self._paths[arms])
+        return self._works[key]
 
     def structure(self, plan: int, arms: Arms) -> Structure:
         """The schedule of a route through a plan, but for its times."""
