@@ -57,6 +57,13 @@ PARAMETER_FIELDS = {
     "prefetch.early_accuracy": "early_accuracy",
 }
 """Parameters that a study can vary, and the fields of `PolicyChoice` they are."""
+PARAMETER_POLICIES = {
+    "prefetch.predictor": PREDICTING,
+    "prefetch.top_p": (Policy.TOP_P,),
+    "prefetch.early_blocks": (Policy.EARLY_ROUTER,),
+    "prefetch.early_accuracy": (Policy.EARLY_ROUTER,),
+}
+"""The policies that use a parameter; the others run alike whatever it is."""
 
 
 @dataclass(frozen=True)

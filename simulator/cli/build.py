@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from simulator.cli.output import check_folder
+from simulator.cli.output import check_folder, folder_path
 from simulator.cli.services import Services
+from simulator.errors import UserError
+
+DEFAULT_MAX_CHILDREN = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="MODEL", help="a dense network by name")
     parser.add_argument("--data", required=True, metavar="DATASET", help="a data set by name")
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="where everything is written"
+        "--out", required=True, type=folder_path, metavar="DIR", help="where everything is written"
     )
     parser.add_argument("--resume", action="store_true", help="go on with a build that was killed")
     parser.add_argument("--path", type=Path, metavar="DIR", help="the data set's files")
@@ -63,7 +66,7 @@ def _add_tree_options(group: Any) -> None:
         help="choose each node's children by silhouette or gap instead of always two",
     )
     group.add_argument(
-        "--max-children", type=int, default=3, metavar="N", help="with --shape-from-data"
+        "--max-children", type=int, metavar="N", help="with --shape-from-data (default 3)"
     )
     group.add_argument(
         "--max-params", type=int, metavar="N", help="with --shape-from-data: most parameters"
@@ -73,6 +76,10 @@ def _add_tree_options(group: Any) -> None:
 def execute(args: argparse.Namespace, services: Services) -> None:
     """Build, draw the figures, and say in a few lines what was reached."""
     check_folder(args.out)
+    if args.max_children is None:
+        args.max_children = DEFAULT_MAX_CHILDREN
+    elif args.shape_from_data is None:
+        raise UserError(f"--max-children {args.max_children}: needs --shape-from-data")
     options = {key: value for key, value in vars(args).items() if key not in ("command", "resume")}
     request = services.workloads("building.request").BuildRequest(**options)
     metrics = services.workloads("building.build").build(request, args.resume, sys.stderr)

@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from simulator.cli.options import (
@@ -17,7 +16,7 @@ from simulator.cli.options import (
     routes_for,
     with_chosen_bits,
 )
-from simulator.cli.output import check_folder, make_folder, write_text
+from simulator.cli.output import check_folder, folder_path, make_folder, write_text
 from simulator.cli.resolve import resolve_spec
 from simulator.cli.services import Services
 from simulator.comparison import compare_summaries
@@ -33,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workloads", required=True, metavar="W1,W2", help="the first is the baseline"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="write compare.json and compare.png here"
+        "--out", type=folder_path, metavar="DIR", help="write compare.json and compare.png here"
     )
 
 
@@ -42,11 +41,11 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     if args.out:
         check_folder(args.out)
     spec, origin = resolve_spec(args.spec, parse_overrides(args), services)
-    runs: list[RunResult] = []
+    policy, runs = policy_choice(args), list[RunResult]()
     for workload in with_chosen_bits(args, resolve_workloads(args.workloads, services)):
         routes, seed = routes_for(args, workload, None)
         placement = Placement(args.placement)
-        runs.append(run_workload(workload, spec, policy_choice(args), routes, seed, placement))
+        runs.append(run_workload(workload, spec, policy, routes, seed, placement))
     data = _as_data(runs, origin)
     if args.json:
         print(f"spec: {origin}", file=sys.stderr)

@@ -12,7 +12,7 @@ from typing import Any
 from rich.table import Table
 
 from simulator.cli.format import make_console, quantity
-from simulator.cli.output import check_folder, make_folder, write_text, writing
+from simulator.cli.output import check_folder, folder_path, write_text, writing
 from simulator.cli.progress import ProgressLine
 from simulator.cli.services import Services
 from simulator.cli.study_options import (
@@ -20,6 +20,7 @@ from simulator.cli.study_options import (
     add_study_options,
     context_for,
     resumable,
+    store_in,
     workers_for,
 )
 from simulator.cli.sweep import axes_for
@@ -31,8 +32,7 @@ from simulator.study.axis import RandomAxis
 from simulator.study.design import make_design
 from simulator.study.execute import Runner
 from simulator.study.objective import ERROR, Limit, parse_objectives
-from simulator.study.search import Found, Search, run_search
-from simulator.study.store import Store
+from simulator.study.search import Found, Search, check_search, run_search
 from simulator.study.sweep import Sweep
 
 POINTS_FILE, FRONT_FILE, DESCRIPTION_FILE = "explore.csv", "front.csv", "explore.json"
@@ -82,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=folder_path,
         required=True,
         metavar="DIR",
         help=f"{POINTS_FILE}, {FRONT_FILE}, {DESCRIPTION_FILE}, {STORE_FILE} and figures go "
@@ -98,9 +98,9 @@ def execute(args: argparse.Namespace, services: Services) -> None:
         raise UserError(f"--points {args.points}: must be from 1 to {MAX_POINTS}")
     objectives = parse_objectives(args.objectives)
     limits = tuple(Limit.parse(text, "--constraint") for text in args.constraint)
-    context, origin = context_for(args, services)
     if not args.vary:
-        args.vary = [*([] if context.iso_area_mm2 else [CAPACITY_AXIS]), *DEFAULT_AXES]
+        args.vary = [*([CAPACITY_AXIS] if args.iso_area is None else []), *DEFAULT_AXES]
+    context, origin = context_for(args, services)
     axes = axes_for(args, context)
     for axis in axes:
         if isinstance(axis, RandomAxis):
@@ -108,14 +108,15 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     sweep = Sweep(context, make_design(axes, None, args.seed))
     accuracies = Accuracies.read(args.accuracy) if args.accuracy else None
     search = Search(sweep, objectives, limits, args.points, accuracies)
-    print(f"spec: {origin}", file=sys.stderr)
-    make_folder(args.out)
+    check_search(search)
+    if accuracies is not None and ERROR not in {*objectives, *(limit.cost for limit in limits)}:
+        raise UserError(f"--accuracy {args.accuracy}: used only where --objectives lists {ERROR}")
     path = args.out / STORE_FILE
     line = ProgressLine("explore:")
-    with Store(path) as store, resumable(line, path):
-        with workers_for(args) as workers:
-            runner = Runner(store, search.study, context, workers)
-            found, _ = run_search(search, runner, line)
+    with workers_for(args) as workers, store_in(args.out) as store, resumable(line, path):
+        print(f"spec: {origin}", file=sys.stderr)
+        runner = Runner(store, search.study, context, workers)
+        found, _ = run_search(search, runner, line)
         with writing(args.out / POINTS_FILE) as file:
             sweep.write_csv(store, file, search.study)
     _write_front(search, found, args.out)

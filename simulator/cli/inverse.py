@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.cli.format import percent, quantity
-from simulator.cli.output import check_folder, make_folder
+from simulator.cli.output import check_folder, folder_path, make_folder
 from simulator.cli.progress import ProgressLine
 from simulator.cli.services import Services
 from simulator.cli.study_options import (
@@ -24,6 +24,7 @@ from simulator.cli.study_options import (
 )
 from simulator.errors import UserError
 from simulator.result import StallKind
+from simulator.spec_file import Override
 from simulator.study.axis import ALIASES, GridAxis
 from simulator.study.checks import checked_axes
 from simulator.study.code_version import CODE_SHA256
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LIMIT",
         help="what must be met, e.g. 'latency < 3ms' or 'energy < 2mJ'; repeatable",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help=f"keep {STORE_FILE} here")
+    parser.add_argument("--out", type=folder_path, metavar="DIR", help=f"keep {STORE_FILE} here")
 
 
 def execute(args: argparse.Namespace, services: Services) -> None:
@@ -61,6 +62,8 @@ def execute(args: argparse.Namespace, services: Services) -> None:
         raise UserError("--vary: inverse varies what --smallest names, and nothing else; use --set")
     name, _, text = args.smallest.partition("=")
     values = Range.parse(text, ALIASES.get(name, name))
+    if any(Override.parse(text).field == values.field for text in args.overrides):
+        raise UserError(f"--set {values.field}: is what --smallest varies; leave --set out")
     limits = [Limit.parse(text, "--target") for text in args.target]
     context, origin = context_for(args, services)
     if len(context.workloads) > 1:
@@ -69,14 +72,14 @@ def execute(args: argparse.Namespace, services: Services) -> None:
         raise UserError("--target error: no number of the spec changes what a network gets wrong")
     check_area([limit.cost for limit in limits], context.spec)
     checked_axes(context, [GridAxis(values.field, (values.low, values.high))])
-    print(f"spec: {origin}", file=sys.stderr)
     line = ProgressLine("inverse:")
     with (
+        workers_for(args) as workers,
         _folder(args.out) as folder,
         Store(folder / STORE_FILE) as store,
         resumable(line, folder / STORE_FILE),
-        workers_for(args) as workers,
     ):
+        print(f"spec: {origin}", file=sys.stderr)
         study = f"inverse {values.field} {context.digest} {CODE_SHA256}"
         runner = Runner(store, study, context, workers)
 

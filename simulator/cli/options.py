@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,13 @@ from simulator.cli.services import Services
 from simulator.errors import UserError
 from simulator.ir import Route, Workload
 from simulator.mapping.placement import Placement
-from simulator.policy import MeasuredAccuracy, Policy, PolicyChoice, PredictorName
+from simulator.policy import (
+    PARAMETER_POLICIES,
+    MeasuredAccuracy,
+    Policy,
+    PolicyChoice,
+    PredictorName,
+)
 from simulator.probes_file import probes_from_file
 from simulator.program_file import routes_from_file
 from simulator.routes import check_routes, draw_routes
@@ -45,28 +52,25 @@ def add_simulation_options(
     parser.add_argument(
         "--predictor",
         choices=[name.value for name in PredictorName],
-        default=PredictorName.PRIOR.value,
-        help="what tells a speculating policy how likely an arm is (default %(default)s)",
+        help="what tells a speculating policy how likely an arm is (default prior)",
     )
     parser.add_argument(
         "--top-p",
         type=float,
-        default=0.9,
         metavar="P",
-        help="probability that the arms of policy top_p reach together (default %(default)s)",
+        help="probability that the arms of policy top_p reach together (default 0.9)",
     )
     parser.add_argument(
         "--early-blocks",
         type=int,
-        default=1,
         metavar="K",
-        help="blocks between an early router and the real one (default %(default)s)",
+        help="blocks between an early router and the real one, or the earliest place there is "
+        "(default 1)",
     )
     parser.add_argument(
         "--early-accuracy",
-        default="0.9",
         metavar="A",
-        help="how often an early router is right, or a file that probe wrote (default %(default)s)",
+        help="how often an early router is right, or a file that probe wrote (default 0.9)",
     )
     parser.add_argument(
         "--placement",
@@ -137,28 +141,37 @@ def _measured(path: Path) -> MeasuredAccuracy:
     )
 
 
-def policy_choice(args: argparse.Namespace) -> PolicyChoice:
+def policy_choice(args: argparse.Namespace, varied: Collection[object] = ()) -> PolicyChoice:
     """The policy with its parameters.
 
+    Args:
+        args: the command line.
+        varied: other policies that the command runs, which may use a parameter instead.
+
     Raises:
-        UserError: a parameter out of range.
+        UserError: a parameter out of range, or one that no policy run has.
     """
     choice = PolicyChoice(Policy(args.policy))
-    given = {
-        "prefetch.predictor": args.predictor,
-        "prefetch.top_p": args.top_p,
-        "prefetch.early_blocks": args.early_blocks,
-    }
-    try:
-        given["prefetch.early_accuracy"] = float(args.early_accuracy)
-    except ValueError:
-        choice = replace(choice, early_accuracy=_measured(Path(args.early_accuracy)))
-    for name, value in given.items():
+    for name, policies in PARAMETER_POLICIES.items():
+        option = f"--{name.removeprefix('prefetch.').replace('_', '-')}"
+        value = getattr(args, name.removeprefix("prefetch."))
+        if value is None:
+            continue
+        if choice.policy not in policies and not any(policy in varied for policy in policies):
+            raise UserError(
+                f"{option} {value}: not used by --policy {args.policy}, only by "
+                f"{', '.join(policy.value for policy in policies)}"
+            )
+        if option == "--early-accuracy":
+            try:
+                value = float(value)
+            except ValueError:
+                choice = replace(choice, early_accuracy=_measured(Path(value)))
+                continue
         try:
             choice = choice.with_parameter(name, value)
         except ValueError as error:
-            option = name.removeprefix("prefetch.").replace("_", "-")
-            raise UserError(f"--{option} {value}: {error}") from None
+            raise UserError(f"{option} {value}: {error}") from None
     return choice
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,17 @@ def writing(path: Path) -> Iterator[TextIO]:
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def folder_path(text: str) -> Path:
+    """The folder that an option names; for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: an empty name, such as that of an unset shell variable.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError("names no folder; for this one write .")
+    return Path(text)
 
 
 def check_folder(folder: Path) -> None:

@@ -15,7 +15,7 @@ from simulator.cli.options import (
     parse_overrides,
     routes_for,
 )
-from simulator.cli.output import check_folder, make_folder, write_text
+from simulator.cli.output import check_folder, folder_path, make_folder, write_text
 from simulator.cli.place_table import print_placements
 from simulator.cli.resolve import ROUTES_FILE, build_folder, resolve_spec, resolve_workload
 from simulator.cli.services import Services
@@ -97,7 +97,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where a layer's weights begin in DRAM (the spec's, or row)",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="write placements.json, a placement per budget"
+        "--out",
+        type=folder_path,
+        metavar="DIR",
+        help="write placements.json, a placement per budget",
     )
     parser.add_argument("--no-figures", action="store_true", help="write the data files only")
     parser.add_argument("--json", action="store_true", help="print what placements.json holds")

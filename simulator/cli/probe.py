@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.table import Table
 
 from simulator.cli.format import make_console
-from simulator.cli.output import check_folder, make_folder
+from simulator.cli.output import check_folder, folder_path, make_folder
 from simulator.cli.services import Services
 from simulator.errors import UserError
 from simulator.probes_file import Probes, probes_to_json
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tree", required=True, type=Path, metavar="DIR", help="a folder that `build` wrote"
     )
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="probes.json goes here"
+        "--out", required=True, type=folder_path, metavar="DIR", help="probes.json goes here"
     )
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the probes (default 0)"

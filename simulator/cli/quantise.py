@@ -11,7 +11,7 @@ from typing import Any
 from rich.table import Table
 
 from simulator.cli.format import make_console
-from simulator.cli.output import check_folder, make_folder
+from simulator.cli.output import check_folder, folder_path, make_folder
 from simulator.cli.services import Services
 
 WIDTHS = (16, 8, 6, 4)
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         required=True,
-        type=Path,
+        type=folder_path,
         metavar="DIR",
         help="accuracies.json and outcomes_{16,8,6,4}bit.json go here; may be the tree's folder",
     )

@@ -14,7 +14,7 @@ from simulator.cli.options import (
     routes_for,
     with_chosen_bits,
 )
-from simulator.cli.output import check_folder, make_folder, write_text
+from simulator.cli.output import check_folder, folder_path, make_folder, write_text
 from simulator.cli.resolve import ROUTES_FILE, build_folder, resolve_spec, resolve_workload
 from simulator.cli.services import Services
 from simulator.mapping.placement import Placement
@@ -38,7 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--layers", type=int, default=10, metavar="N", help="slowest layers to list (default 10)"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="write result.json, layers.csv and figures here"
+        "--out",
+        type=folder_path,
+        metavar="DIR",
+        help="write result.json, layers.csv and figures here",
     )
     parser.add_argument(
         "--no-figures", action="store_true", help="with --out: write the data files only"
@@ -53,9 +56,9 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     (workload,) = with_chosen_bits(args, [resolve_workload(args.workload, services)])
     routes_file = args.routes or built_routes(args, services)
     routes, seed = routes_for(args, workload, routes_file)
+    run = run_workload(workload, spec, policy_choice(args), routes, seed, Placement(args.placement))
     if routes_file is not None:
         print(f"routes from {routes_file}", file=sys.stderr)
-    run = run_workload(workload, spec, policy_choice(args), routes, seed, Placement(args.placement))
     if args.json:
         print(f"spec: {origin}", file=sys.stderr)
         print(json.dumps(summarise(run), indent=1))

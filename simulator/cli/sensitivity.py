@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from rich.table import Table
 
@@ -17,7 +16,7 @@ from simulator.cli.options import (
     routes_for,
     with_chosen_bits,
 )
-from simulator.cli.output import check_folder, make_folder, write_text
+from simulator.cli.output import check_folder, folder_path, make_folder, write_text
 from simulator.cli.resolve import resolve_spec, resolve_workload
 from simulator.cli.services import Services
 from simulator.mapping.placement import Placement
@@ -32,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workload", required=True, metavar="W", help="a shipped workload or a program file"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="write sensitivity.json and tornado.png here"
+        "--out", type=folder_path, metavar="DIR", help="write sensitivity.json and tornado.png here"
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.cli.options import parse_overrides
-from simulator.cli.output import check_folder, make_folder, write_text
+from simulator.cli.output import check_folder, folder_path, make_folder, write_text
 from simulator.cli.resolve import resolve_spec
 from simulator.cli.serve_options import add_serving_options, parse_loads, systems_for
 from simulator.cli.services import Services
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --load or --sustain: every workload has the NPU for itself, side by side",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help=f"write {RESULT_FILE} and a figure here"
+        "--out", type=folder_path, metavar="DIR", help=f"write {RESULT_FILE} and a figure here"
     )
     parser.add_argument(
         "--no-figures", action="store_true", help="with --out: write the data file only"

@@ -13,6 +13,7 @@ from simulator.cli.services import Services
 from simulator.cli.stream_options import (
     chosen_population,
     region_size,
+    stream_of,
 )
 from simulator.errors import UserError
 from simulator.ir import Workload, leaf_routes
@@ -26,7 +27,7 @@ from simulator.runtime.granularity import Granularity
 from simulator.runtime.itinerary import itinerary_of
 from simulator.runtime.region_size import largest_harmless_region
 from simulator.runtime.residency import Residency, ResidencyPolicy, Scope
-from simulator.runtime.streams import Stream, StreamKind
+from simulator.runtime.streams import StreamKind
 from simulator.serving.npu import Sharing
 from simulator.serving.request import Arms, drawn_routes
 from simulator.serving.service import Device, StatelessDevice, service_table
@@ -205,11 +206,11 @@ def order_of(
     default = StreamKind.DATA_SET if population.ordered else StreamKind.INDEPENDENT
     kind = StreamKind(args.stream) if args.stream else default
     independent = kind is StreamKind.INDEPENDENT
+    stream = stream_of(args, kind, population, ENDLESS)
     leaves = tuple(leaf_routes(workload.program))
     origin = f"{kind}, {population.origin}"
     if independent and not population.ordered:
         # Those that `run` draws from the same seed.
         routes = drawn_routes(leaves, workload.leaf_shares, args.seed)
         return Order(routes, leaves, True, origin)
-    stream = Stream(kind, population, ENDLESS, args.seed, args.persistence, args.burst)
     return Order(stream.routes, leaves, independent, origin)

@@ -19,12 +19,12 @@ from simulator.cli.options import (
 from simulator.cli.resolve import resolve_workload
 from simulator.cli.serve_devices import devices_for, order_of
 from simulator.cli.services import Services
-from simulator.cli.stream_options import add_region_and_order_options
+from simulator.cli.stream_options import add_region_and_order_options, fill_region_defaults
 from simulator.cost.energy_table import energy_table
 from simulator.errors import UserError
 from simulator.ir import Workload
 from simulator.mapping.placement import Placement
-from simulator.policy import SPECULATING, Policy, PredictorName
+from simulator.policy import SPECULATING, Policy
 from simulator.runtime.residency import ResidencyPolicy
 from simulator.serving.arrivals import Arrivals, TracedArrivals, parse_arrivals
 from simulator.serving.capacity import parse_duration_ps
@@ -90,9 +90,8 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--sharing",
         choices=[choice.value for choice in Sharing],
-        default=Sharing.TURNS.value,
         help="of several workloads with --residency: whether each loses its weights to the next, "
-        "or has its part of --region (default %(default)s)",
+        "or has its part of --region (default turns)",
     )
     add_region_and_order_options(parser)
     add(
@@ -124,6 +123,8 @@ def systems_for(
         raise UserError("--placement keep_all: networks that share an NPU overwrite each other")
     deadlines = _each(_deadlines_ps(args), len(names), "--deadline")
     arrivals = [parse_arrivals(text, needs_rate) for text in _listed(args.arrivals)]
+    if not needs_rate and args.arrivals.count(":"):
+        raise UserError(f"--arrivals {args.arrivals}: --load and --sustain set the rate; give none")
     if args.each and len(arrivals) > 1:
         raise UserError(f"--arrivals {args.arrivals}: with --each, one for all workloads")
     parts = [_Part(*each) for each in zip(names, workloads, deadlines, strict=True)]
@@ -270,8 +271,13 @@ def _check_numbers(args: argparse.Namespace, schedulings: Sequence[Scheduling]) 
             raise UserError(f"--leaf-accuracy {args.leaf_accuracy}: must be from 0 to 1")
         if Scheduling.LEAF_BATCHED not in schedulings:
             raise UserError("--leaf-accuracy: only --scheduling leaf_batched predicts leaves")
-    learns = args.policy in SPECULATING and args.predictor != PredictorName.PRIOR.value
+    learns = policy_choice(args).learns
     keeps = args.residency != ResidencyPolicy.NONE.value
+    for option in () if keeps else ("region", "granularity", "scope", "sharing"):
+        if getattr(args, option) is not None:
+            raise UserError(f"--{option} {getattr(args, option)}: needs a --residency")
+    fill_region_defaults(args)
+    args.sharing = args.sharing or Sharing.TURNS.value
     if learns and not keeps and Scheduling.LEAF_BATCHED in schedulings:
         raise UserError(
             f"--predictor {args.predictor}: learns from inputs in their order, which leaf_batched "

@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from simulator.cli.options import (
     add_simulation_options,
@@ -15,7 +14,7 @@ from simulator.cli.options import (
     policy_choice,
     with_chosen_bits,
 )
-from simulator.cli.output import check_folder, make_folder, write_text
+from simulator.cli.output import check_folder, folder_path, make_folder, write_text
 from simulator.cli.resolve import resolve_spec, resolve_workload
 from simulator.cli.services import Services
 from simulator.cli.stream_options import (
@@ -24,7 +23,9 @@ from simulator.cli.stream_options import (
     chosen_margins,
     chosen_policies,
     chosen_population,
+    chosen_slices,
     chosen_stream,
+    fill_region_defaults,
     region_size,
 )
 from simulator.errors import UserError
@@ -61,7 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_stream_options(parser)
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="write stream.json, windows.csv and figures here"
+        "--out",
+        type=folder_path,
+        metavar="DIR",
+        help="write stream.json, windows.csv and figures here",
     )
     parser.add_argument(
         "--no-figures", action="store_true", help="with --out: write the data files only"
@@ -76,6 +80,9 @@ def execute(args: argparse.Namespace, services: Services) -> None:
         raise UserError(
             f"--placement {args.placement}: stream keeps weights by --residency; leave it out"
         )
+    fill_region_defaults(args)
+    if args.optimum and args.granularity == Granularity.BYTE:
+        raise UserError("--optimum: is for larger units; the bound by bytes is printed without it")
     spec, origin = resolve_spec(args.spec, parse_overrides(args), services)
     (workload,) = with_chosen_bits(args, [resolve_workload(args.workload, services)])
     comparison = _compare(args, workload, spec, services)
@@ -101,7 +108,7 @@ def _compare(
     base = Residency(
         granularity=Granularity(args.granularity),
         region_bytes=size,
-        bit_slices=args.bit_slices,
+        bit_slices=chosen_slices(args),
         scope=Scope(args.scope),
     )
     device = Device(workload, spec, choice, base)

@@ -32,6 +32,9 @@ from simulator.validation import nearest
 OUTCOMES_FILE = "outcomes.json"
 ALL = "all"
 AUTO = "auto"
+DEFAULT_BIT_SLICES = 2
+DEFAULT_PERSISTENCE_FRACTION = 0.5
+DEFAULT_BURST = 16
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(B|KiB|MiB|%)?")
 _UNITS = {None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20}
 
@@ -46,9 +49,14 @@ def add_stream_options(parser: argparse.ArgumentParser) -> None:
     )
     add_region_and_order_options(parser)
     parser.add_argument(
+        "--optimum",
+        action="store_true",
+        help="try every choice there is, to tell how far belady is from the best (a few dozen "
+        "inputs in a few large units)",
+    )
+    parser.add_argument(
         "--bit-slices",
         type=int,
-        default=2,
         metavar="N",
         help="of granularity bit_slice: equal slices of a weight's bits (default 2)",
     )
@@ -75,7 +83,6 @@ def add_region_and_order_options(parser: argparse.ArgumentParser) -> None:
     """Declare where weights stay and how inputs follow one another."""
     parser.add_argument(
         "--region",
-        default=AUTO,
         metavar="SIZE",
         help="scratchpad managed for weights: 512KiB, 25%%, a number of bytes, or auto: the "
         "largest sixteenths that slow the plan by no more than 1 %% (default)",
@@ -83,14 +90,12 @@ def add_region_and_order_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--granularity",
         choices=[granularity.value for granularity in Granularity],
-        default=Granularity.TILE.value,
-        help="in which units weights stay (default %(default)s)",
+        help="in which units weights stay (default tile)",
     )
     parser.add_argument(
         "--scope",
         choices=[scope.value for scope in Scope],
-        default=Scope.ALL.value,
-        help="which weights may stay: all, or those behind branches (default %(default)s)",
+        help="which weights may stay: all, or those behind branches (default all)",
     )
     parser.add_argument(
         "--stream",
@@ -101,22 +106,14 @@ def add_region_and_order_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--persistence",
         type=float,
-        default=0.5,
         metavar="P",
         help="of a markov stream: how likely the next input takes the same leaf (default 0.5)",
     )
     parser.add_argument(
         "--burst",
         type=int,
-        default=16,
         metavar="N",
         help="of class bursts: inputs of one class in a row (default 16)",
-    )
-    parser.add_argument(
-        "--optimum",
-        action="store_true",
-        help="try every choice there is, to tell how far belady is from the best (a few dozen "
-        "inputs in a few large units)",
     )
     parser.add_argument("--routes", type=Path, metavar="FILE", help="real inputs' routes")
     parser.add_argument(
@@ -125,6 +122,14 @@ def add_region_and_order_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="real inputs' outcomes, as build writes them (default those of a build's folder)",
     )
+
+
+def fill_region_defaults(args: argparse.Namespace) -> None:
+    """What --region, --granularity and --scope are where they are left out."""
+    defaults = {"region": AUTO, "granularity": Granularity.TILE.value, "scope": Scope.ALL.value}
+    for name, value in defaults.items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
 
 
 def chosen_policies(text: str) -> list[ResidencyPolicy]:
@@ -227,7 +232,24 @@ def chosen_margins(text: str | None) -> list[float]:
         if not 0 <= margin <= 1:
             raise UserError(f"--margins {word.strip()!r}: expected numbers from 0 to 1")
         found.append(margin)
+    if text is not None and (not found or len(set(found)) < len(found)):
+        raise UserError(f"--margins {text!r}: name one or more different numbers from 0 to 1")
     return found
+
+
+def chosen_slices(args: argparse.Namespace) -> int:
+    """Slices of a weight's bits.
+
+    Raises:
+        UserError: --bit-slices with another granularity.
+    """
+    if args.bit_slices is None:
+        return DEFAULT_BIT_SLICES
+    if args.granularity != Granularity.BIT_SLICE:
+        raise UserError(
+            f"--bit-slices {args.bit_slices}: only of --granularity {Granularity.BIT_SLICE}"
+        )
+    return int(args.bit_slices)
 
 
 def chosen_population(
@@ -264,4 +286,21 @@ def chosen_stream(args: argparse.Namespace, population: Population) -> Stream:
         raise UserError(f"--inferences {count}: must be from 1 to {MAX_INFERENCES}")
     default = StreamKind.DATA_SET if population.ordered else StreamKind.INDEPENDENT
     kind = StreamKind(args.stream) if args.stream else default
-    return Stream(kind, population, count, args.seed, args.persistence, args.burst)
+    return stream_of(args, kind, population, count)
+
+
+def stream_of(
+    args: argparse.Namespace, kind: StreamKind, population: Population, count: int
+) -> Stream:
+    """The stream of that kind, with --persistence and --burst.
+
+    Raises:
+        UserError: one of them with another kind, or out of range.
+    """
+    for option, owner in (("persistence", StreamKind.MARKOV), ("burst", StreamKind.CLASS_BURSTS)):
+        value = getattr(args, option)
+        if value is not None and kind is not owner:
+            raise UserError(f"--{option} {value}: only of --stream {owner}, this one is {kind}")
+    persistence = DEFAULT_PERSISTENCE_FRACTION if args.persistence is None else args.persistence
+    burst = DEFAULT_BURST if args.burst is None else args.burst
+    return Stream(kind, population, count, args.seed, persistence, burst)

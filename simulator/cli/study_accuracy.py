@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-from simulator.cli.output import check_folder, make_folder
+from simulator.cli.output import check_folder, folder_path, make_folder
 from simulator.cli.services import Services
 
 QUESTION = "what does the tree cost in accuracy, and what does each part of the method bring"
@@ -22,7 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="cpu (within 20 CPU minutes), gpu (the paper's networks and recipes), or tiny",
     )
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="where results and checkpoints go"
+        "--out",
+        required=True,
+        type=folder_path,
+        metavar="DIR",
+        help="where results and checkpoints go",
     )
     parser.add_argument("--resume", action="store_true", help="go on with a study that was killed")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from simulator.cli.options import (
     routes_for,
     with_chosen_activation_bits,
 )
+from simulator.cli.output import make_folder
 from simulator.cli.progress import ProgressLine
 from simulator.cli.resolve import (
     ROUTES_FILE,
@@ -27,10 +29,12 @@ from simulator.cli.resolve import (
 from simulator.cli.services import Services
 from simulator.errors import UserError
 from simulator.ir import Route, Workload
-from simulator.policy import PredictorName
+from simulator.policy import PARAMETER_FIELDS, PredictorName
+from simulator.spec_file import Override
 from simulator.study.area import area_of
-from simulator.study.axis import parse_axis
+from simulator.study.axis import GridAxis, parse_axis
 from simulator.study.context import Context, count_routes
+from simulator.study.store import Store
 from simulator.study.tree_options import TREE_FIELDS, tree_names
 from simulator.study.workers import Cluster, InProcess, LocalProcesses, Workers
 from simulator.weight_bits import WeightBitsRule, check_rules
@@ -38,7 +42,7 @@ from simulator.weight_bits import WeightBitsRule, check_rules
 STORE_FILE = "results.sqlite"
 MAX_WORKERS = 1024
 MAX_ORDERED = 20_000
-OF_THE_SPEC = -1.0
+OF_THE_SPEC = -math.inf
 """--iso-area without a number: the area of the spec as it is."""
 
 
@@ -94,6 +98,7 @@ def context_for(args: argparse.Namespace, services: Services) -> tuple[Context, 
     Raises:
         UserError: any of the options is wrong.
     """
+    _check_varied(args)
     spec, origin = resolve_spec(args.spec, parse_overrides(args), services)
     names = [name.strip() for name in args.workload.split(",") if name.strip()]
     workloads = [resolve_workload(name, services) for name in names]
@@ -121,7 +126,7 @@ def context_for(args: argparse.Namespace, services: Services) -> tuple[Context, 
         spec=spec,
         workloads=tuple(workloads),
         routes={name: count_routes(routes) for name, routes in listed.items()},
-        policy=policy_choice(args),
+        policy=policy_choice(args, varied_policies(args)),
         placement=args.placement,
         bits=bits,
         iso_area_mm2=area_mm2,
@@ -129,6 +134,31 @@ def context_for(args: argparse.Namespace, services: Services) -> tuple[Context, 
         streams=_streams_for(args, listed),
     )
     return context, origin
+
+
+def _check_varied(args: argparse.Namespace) -> None:
+    """Refuse a field that is both set and varied, where one would silently win."""
+    varied = {axis.field for axis in map(parse_axis, args.vary)}
+    for text in args.overrides:
+        if Override.parse(text).field in varied:
+            raise UserError(f"--set {text}: --vary sets this field at every point; leave one out")
+    for name in PARAMETER_FIELDS:
+        option = name.removeprefix("prefetch.")
+        if name in varied and getattr(args, option) is not None:
+            raise UserError(f"--{option.replace('_', '-')}: --vary {name} sets it; leave one out")
+    for option, field in (("layout", "dram.weight_layout"), ("align", "dram.weight_alignment")):
+        if getattr(args, option) and field in varied:
+            raise UserError(f"--{option}: --vary {option} sets it at every point; leave one out")
+
+
+def varied_policies(args: argparse.Namespace) -> list[object]:
+    """The policies that --vary names."""
+    return [
+        value
+        for axis in map(parse_axis, args.vary)
+        if axis.field == "policy" and isinstance(axis, GridAxis)
+        for value in axis.values
+    ]
 
 
 def _streams_for(
@@ -139,7 +169,7 @@ def _streams_for(
     Raises:
         UserError: more inputs than can be sent along with every task.
     """
-    learns = args.predictor != PredictorName.PRIOR.value
+    learns = args.predictor not in (None, PredictorName.PRIOR.value)
     if not learns and not any(text.startswith("prefetch.predictor") for text in args.vary):
         return {}
     longest = max(map(len, listed.values()))
@@ -183,7 +213,9 @@ def workers_for(args: argparse.Namespace) -> Iterator[Workers]:
     if not 1 <= args.workers <= MAX_WORKERS:
         raise UserError(f"--workers {args.workers}: must be from 1 to {MAX_WORKERS}")
     workers: Workers
-    if args.cluster:
+    if args.cluster is not None:
+        if not 0 < args.cluster_timeout < float("inf"):
+            raise UserError(f"--cluster-timeout {args.cluster_timeout:g}: must be seconds above 0")
         workers = Cluster(args.cluster, args.cluster_timeout)
     else:
         workers = LocalProcesses(args.workers) if args.workers > 1 else InProcess()
@@ -191,6 +223,18 @@ def workers_for(args: argparse.Namespace) -> Iterator[Workers]:
         yield workers
     finally:
         workers.close()
+
+
+@contextmanager
+def store_in(folder: Path) -> Iterator[Store]:
+    """The store of a folder, both made where they are missing.
+
+    Raises:
+        UserError: they cannot be made or read.
+    """
+    make_folder(folder)
+    with Store(folder / STORE_FILE) as store:
+        yield store
 
 
 @contextmanager

@@ -6,9 +6,8 @@ import argparse
 import os
 import sys
 from functools import partial
-from pathlib import Path
 
-from simulator.cli.output import check_folder, make_folder
+from simulator.cli.output import check_folder, folder_path, make_folder
 from simulator.cli.progress import ProgressLine
 from simulator.cli.resolve import resolve_spec, resolve_workload
 from simulator.cli.services import Services
@@ -26,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         required=True,
-        type=Path,
+        type=folder_path,
         metavar="DIR",
         help=f"NAME.csv, .json, .md and .png go here, and {STORE_FILE}; the same command resumes "
         "what was interrupted",

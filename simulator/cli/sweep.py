@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from simulator.cli.format import quantity
-from simulator.cli.output import check_folder, make_folder, write_text, writing
+from simulator.cli.output import check_folder, folder_path, write_text, writing
 from simulator.cli.progress import ProgressLine
 from simulator.cli.services import Services
 from simulator.cli.study_options import (
@@ -17,6 +16,7 @@ from simulator.cli.study_options import (
     add_study_options,
     context_for,
     resumable,
+    store_in,
     workers_for,
 )
 from simulator.errors import UserError
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=folder_path,
         required=True,
         metavar="DIR",
         help=f"{CSV_FILE}, {STORE_FILE}, {DESCRIPTION_FILE} and figures go here; the same "
@@ -54,16 +54,14 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     check_folder(args.out)
     context, origin = context_for(args, services)
     sweep = Sweep(context, make_design(axes_for(args, context), args.samples, args.seed))
-    print(f"spec: {origin}", file=sys.stderr)
-    make_folder(args.out)
     path = args.out / STORE_FILE
     line = ProgressLine("sweep:")
-    with Store(path) as store, resumable(line, path):
+    with workers_for(args) as workers, store_in(args.out) as store, resumable(line, path):
+        print(f"spec: {origin}", file=sys.stderr)
         store.describe(sweep.study, sweep.description())
-        with workers_for(args) as workers:
-            runner = Runner(store, sweep.study, context, workers)
-            progress = Progress(sweep.design.n_points)
-            runner.run(sweep.points(), progress, line)
+        runner = Runner(store, sweep.study, context, workers)
+        progress = Progress(sweep.design.n_points)
+        runner.run(sweep.points(), progress, line)
         with writing(args.out / CSV_FILE) as file:
             sweep.write_csv(store, file)
         summary = _summary(store, sweep, progress.reused)

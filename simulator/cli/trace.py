@@ -7,6 +7,7 @@ from pathlib import Path
 
 from simulator.cli.output import write_text
 from simulator.cli.services import Services
+from simulator.errors import UserError
 from simulator.ir import Workload
 from simulator.program_file import workload_to_json
 
@@ -21,6 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace, services: Services) -> None:
     """Trace the named workload on the meta device and write its program."""
+    if args.out.suffix != ".json":
+        raise UserError(f"--out {args.out}: must be a file name that ends in .json")
     workload: Workload = services.workloads("catalogue").trace_workload(args.workload)
     write_text(args.out, workload_to_json(workload))
     layers = sum(1 for _ in workload.program.layers())

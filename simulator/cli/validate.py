@@ -8,9 +8,8 @@ import io
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
-from simulator.cli.output import check_folder, make_folder, write_text
+from simulator.cli.output import check_folder, folder_path, make_folder, write_text
 from simulator.cli.resolve import resolve_spec
 from simulator.cli.services import Services
 from simulator.errors import UserError
@@ -31,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="name the cases and run none")
     parser.add_argument("--rows", action="store_true", help="print every row of long cases too")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="write validation.csv and a figure per case here"
+        "--out",
+        type=folder_path,
+        metavar="DIR",
+        help="write validation.csv and a figure per case here",
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from simulator.errors import SpecError, UserError
 from simulator.mapping.placement import Placement
-from simulator.policy import Policy
+from simulator.policy import PARAMETER_POLICIES, Policy
 from simulator.spec import AcceleratorSpec
 from simulator.spec_file import Override, with_overrides
 from simulator.study.axis import GridAxis, RandomAxis, Value
@@ -27,6 +27,10 @@ def checked_axes(
         UserError: an unknown field, or a value it can never have.
     """
     checked: list[GridAxis | RandomAxis] = []
+    policies: set[Value] = {context.policy.policy.value}
+    for axis in axes:
+        if axis.field == "policy" and isinstance(axis, GridAxis):
+            policies = set(axis.values)
     for axis in axes:
         kind = field_kind(axis.field)
         if context.iso_area_mm2 is not None and axis.field == "scratchpad.capacity_kib":
@@ -37,8 +41,7 @@ def checked_axes(
         if kind == "run":
             _check_run_values(context, axis)
         elif kind == "prefetch":
-            for value in axis.values:
-                _check_parameter(context, axis.field, value)
+            _check_parameter(context, axis, policies)
         elif kind == "bits":
             rules = [f"{axis.field.removeprefix(BITS_PREFIX)}={value}" for value in axis.values]
             check_rules(context.workloads, [WeightBitsRule.parse(rule) for rule in rules])
@@ -75,11 +78,18 @@ def _check_run_values(context: Context, axis: GridAxis) -> None:
             )
 
 
-def _check_parameter(context: Context, field: str, value: Value) -> None:
-    try:
-        context.policy.with_parameter(field, value)
-    except ValueError as error:
-        raise UserError(f"--vary {field}: {value!r}: {error}") from None
+def _check_parameter(context: Context, axis: GridAxis, policies: Set[Value]) -> None:
+    users = [policy.value for policy in PARAMETER_POLICIES[axis.field]]
+    if policies.isdisjoint(users):
+        raise UserError(
+            f"--vary {axis.field}: used only by policy {', '.join(users)}; name it by --policy or "
+            "--vary policy"
+        )
+    for value in axis.values:
+        try:
+            context.policy.with_parameter(axis.field, value)
+        except ValueError as error:
+            raise UserError(f"--vary {axis.field}: {value!r}: {error}") from None
 
 
 def _check_spec_value(spec: AcceleratorSpec, field: str, value: Value) -> None:

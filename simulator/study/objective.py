@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -63,6 +64,8 @@ class Limit:
             most = float(number) * units[unit]
         except ValueError:
             raise UserError(f"{option} {text!r}: {number!r} is no number") from None
+        if not 0 <= most < math.inf:
+            raise UserError(f"{option} {text!r}: no {cost} is below zero")
         return cls(" ".join(text.split()), cost, most)
 
     def excess(self, value: float) -> float:

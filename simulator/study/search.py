@@ -114,7 +114,7 @@ def run_search(search: Search, runner: Runner, watch: Watcher) -> tuple[Found, P
     Raises:
         UserError: an area is asked for that is not known, or Optuna is needed and not installed.
     """
-    _check(search)
+    check_search(search)
     if search.is_exhaustive:
         progress = Progress(search.sweep.design.n_points)
         runner.run(search.sweep.points(), progress, watch)
@@ -125,8 +125,12 @@ def run_search(search: Search, runner: Runner, watch: Watcher) -> tuple[Found, P
     return _judge(search, points[: search.points]), progress
 
 
-def _check(search: Search) -> None:
-    """Refuse costs that cannot be known, before anything is simulated."""
+def check_search(search: Search) -> None:
+    """Refuse costs that cannot be known, before anything is simulated.
+
+    Raises:
+        UserError: an area or an error that is asked for and not known.
+    """
     wanted = [*search.objectives, *(limit.cost for limit in search.limits)]
     check_area(wanted, search.sweep.context.spec)
     if ERROR not in wanted:

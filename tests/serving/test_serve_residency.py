@@ -35,7 +35,8 @@ def serve(capsys, workload: str, *more: str, count: int = 600):
 @pytest.mark.parametrize("policy", ["on_demand", "most_probable"])
 def test_services_are_those_of_the_stream_command(capsys, trees, residency, policy):
     """Markov inputs at leisure: the same device, driven by another command."""
-    options = ("--policy", policy, "--predictor", "markov", "--residency", residency)
+    options = ("--policy", policy, "--residency", residency)
+    options += ("--predictor", "markov") if policy != "on_demand" else ()
     options += ("--region", "20KiB", "--stream", "markov", "--persistence", "0.8", "--seed", "3")
     command = ("stream", "--workload", trees[0], "--inferences", "600", *options)
     (expected,) = summary(capsys, *command)["residency"]

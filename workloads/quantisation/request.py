@@ -53,8 +53,10 @@ class QuantiseRequest:
                 f"--activation-bits {self.activation_bits}: must be one of "
                 f"{', '.join(map(str, WIDTHS))}"
             )
-        for text in self.bits:
-            _axis(text)
+        patterns = [_axis(text)[0] for text in self.bits]
+        for pattern in patterns:
+            if patterns.count(pattern) > 1:
+                raise WorkloadError(f"--bits {pattern}: is given twice; list its widths in one")
 
     def combinations(self, nodes: tuple[str, ...], depth: int) -> list[tuple[Choices, Widths]]:
         """What the axes ask for, each as the choices that name it and the width of every node.
@@ -91,8 +93,11 @@ def _axis(text: str) -> tuple[str, tuple[int, ...]]:
         widths = tuple(int(word) for word in listed.split(","))
     except ValueError:
         widths = ()
-    if not pattern or not widths or not set(widths) <= {*WIDTHS, UNQUANTISED}:
+    distinct = set(widths)
+    if not pattern or not widths or not distinct <= {*WIDTHS, UNQUANTISED}:
         raise WorkloadError(f"--bits {text}: expected PATTERN=W,W with widths 4, 6, 8, 16 or 32")
+    if len(distinct) < len(widths):
+        raise WorkloadError(f"--bits {text}: a width is listed twice")
     return pattern, widths
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import struct
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,7 +59,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise TrainingError(f"{path}: cannot be read: {error.strerror}") from None
-    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError):
+    except (RuntimeError, EOFError, pickle.UnpicklingError, struct.error, LookupError, ValueError):
         raise TrainingError(
             f"{path}: is damaged or not a checkpoint of tensors and plain values"
         ) from None
