@@ -34,6 +34,7 @@ from simulator.mapping.plan import (
 from simulator.mapping.residency import Residency
 from simulator.mapping.schedule import FetchRule, Schedule
 from simulator.mapping.scheduler import Scheduler
+from simulator.mapping.transfers import TransferCosts
 from simulator.policy import Policy, PolicyChoice
 from simulator.spec import AcceleratorSpec
 from simulator.units import ceil_div
@@ -45,18 +46,18 @@ BUDGETS_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
-class _Path:
+class Path:
     """The groups a case runs, and what it speculates on."""
 
     groups: list[LayerGroup]
     wants: tuple[Wants, ...]
 
     @classmethod
-    def of(cls, problem: MappingProblem, arms: Arms) -> _Path:
+    def of(cls, problem: MappingProblem, arms: Arms) -> Path:
         return cls(problem.path(arms), arms.wants if isinstance(arms, Case) else ())
 
 
-PathCost = Callable[[_Path], int]
+PathCost = Callable[[Path], int]
 TimingOf = Callable[[tuple[Wants, ...]], Timing]
 
 
@@ -143,7 +144,7 @@ def compile_program(
     dram = memory_of(spec)
     stored = place_weights(problem.steps, spec, dram)
     scheduler = Scheduler(spec, dram, stored)
-    objectives = [_Objective(problem, routes) for routes in _sharing_a_plan(choice.policy, weights)]
+    objectives = [_Objective(problem, routes) for routes in sharing_a_plan(choice.policy, weights)]
     search = _Search(problem, scheduler, dram, fetch_rules(choice.policy, spec), objectives)
     room = spec.scratchpad.capacity_bytes - pinned.n_bytes - reserved_bytes
     budgets = problem.budgets(room)
@@ -164,7 +165,7 @@ def compile_program(
     return CompiledProgram(plans, schedules, fetches, pinned, stored, *counts)
 
 
-def _sharing_a_plan(policy: Policy, weights: dict[Arms, int]) -> list[dict[Arms, int]]:
+def sharing_a_plan(policy: Policy, weights: dict[Arms, int]) -> list[dict[Arms, int]]:
     """The routes that must share a plan: all, unless the route is known when it is chosen."""
     if policy is Policy.ORACLE:
         return [{arms: 1} for arms in weights]
@@ -176,7 +177,7 @@ class _Objective:
 
     def __init__(self, problem: MappingProblem, weights: dict[Arms, int]) -> None:
         self.weights = weights
-        self.paths = {arms: _Path.of(problem, arms) for arms in weights}
+        self.paths = {arms: Path.of(problem, arms) for arms in weights}
         self.best: _Candidate | None = None
 
     def mean_ps(self, cost_ps: PathCost) -> int:
@@ -257,42 +258,44 @@ class _Search:
     def _timing(self, rule: FetchRule, wants: tuple[Wants, ...]) -> Timing:
         return Timing.of(self.problem.spec, self.dram, replace(rule, wants=wants))
 
-    def _traffic_bound_ps(self, residency: Residency, path: _Path) -> int:
+    def _traffic_bound_ps(self, residency: Residency, path: Path) -> int:
         """All bytes that any plan with this residency moves, at full rate."""
         n_bytes = self.problem.least_dram_bytes(residency, path.groups)
         return self.dram.least_occupancy_ps(n_bytes)
 
     def _latency_ps(
-        self, plan: Plan, fetch: FetchRule, known: dict[Signature, int], path: _Path
+        self, plan: Plan, fetch: FetchRule, known: dict[Signature, int], path: Path
     ) -> int:
         """Replay a path, unless one of the same shapes and tilings was: sibling leaves, say."""
-        signature = self._signature(plan, path)
-        if fetch.ties_first:  # siblings may share less or more
-            signature += tuple(group.name for group in path.groups)
+        signature = path_signature(plan, path, fetch, self.scheduler.costs)
         if signature not in known:
             rule = replace(fetch, wants=path.wants)
             known[signature] = replay(self.scheduler.build(plan, path.groups, rule)).latency_ps
         return known[signature]
 
-    def _signature(self, plan: Plan, path: _Path) -> Signature:
-        """Paths of equal signatures take equal time; which sibling is guessed rightly is no matter.
 
-        Siblings of one shape differ where their weights lie differently in rows and bursts.
-        """
+def path_signature(plan: Plan, path: Path, fetch: FetchRule, costs: TransferCosts) -> Signature:
+    """Paths of equal signatures take equal time; which sibling is guessed rightly is no matter.
 
-        def of(group: LayerGroup) -> Signature:
-            return (plan.groups[group.name].signature, self.scheduler.costs.phase(group.name))
+    Siblings of one shape differ where their weights lie differently in rows and bursts, or where
+    they share less or more and that is fetched first.
+    """
 
-        own: list[object] = [of(group) for group in path.groups]
-        if path.wants:
-            decisions = [i for i, group in enumerate(path.groups) if group.is_decision]
-            for i, wants in zip(decisions, path.wants, strict=False):
-                ahead, taken = path.groups[i].ahead, path.groups[i + 1].name
-                for arm in wants.arms:
-                    is_taken = ahead[arm][0].name == taken
-                    own.append((is_taken, *(of(group) for group in ahead[arm])))
-                own.append(wants.shares)
-        return tuple(own)
+    def of(group: LayerGroup) -> Signature:
+        return (plan.groups[group.name].signature, costs.phase(group.name))
+
+    own: list[object] = [of(group) for group in path.groups]
+    if path.wants:
+        decisions = [i for i, group in enumerate(path.groups) if group.is_decision]
+        for i, wants in zip(decisions, path.wants, strict=False):
+            ahead, taken = path.groups[i].ahead, path.groups[i + 1].name
+            for arm in wants.arms:
+                is_taken = ahead[arm][0].name == taken
+                own.append((is_taken, *(of(group) for group in ahead[arm])))
+            own.append(wants.shares)
+    if fetch.ties_first:
+        own += [group.name for group in path.groups]
+    return tuple(own)
 
 
 def _does_not_fit(problem: MappingProblem, spec: AcceleratorSpec) -> InfeasiblePlanError:

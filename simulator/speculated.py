@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simulator.cost.energy import EventCounts, energy_of
 from simulator.mapping.schedule import NONE
@@ -50,11 +50,35 @@ def _early_share(timeline: Timeline, entry: int, column: tuple[int, ...]) -> int
     return column[entry] * timeline.early[entry].n_bytes // speculation.n_bytes[entry]
 
 
-def speculation_result(timeline: Timeline, spec: AcceleratorSpec) -> SpeculationResult:
-    """Bytes and energy of everything speculated on in one inference."""
+@dataclass(frozen=True)
+class SpeculatedCounts:
+    """What became of everything speculated on in one inference, as counts that cost energy."""
+
+    planned_bytes: int = 0
+    early_bytes: int = 0
+    useful: EventCounts = field(default_factory=EventCounts)
+    wasted: EventCounts = field(default_factory=EventCounts)
+    cancelled: EventCounts = field(default_factory=EventCounts)
+
+    def result(self, spec: AcceleratorSpec) -> SpeculationResult:
+        """Bytes and energy."""
+        return SpeculationResult(
+            planned_bytes=self.planned_bytes,
+            useful_bytes=self.useful.scratchpad_write_bytes,
+            early_bytes=self.early_bytes,
+            wasted_bytes=self.wasted.scratchpad_write_bytes,
+            cancelled_bytes=self.cancelled.scratchpad_write_bytes,
+            useful_pj=energy_of(self.useful, 0, spec).total_pj,
+            wasted_pj=energy_of(self.wasted, 0, spec).total_pj,
+            cancelled_pj=energy_of(self.cancelled, 0, spec).total_pj,
+        )
+
+
+def speculated_counts(timeline: Timeline) -> SpeculatedCounts:
+    """Counts of everything speculated on in one inference."""
     speculation = timeline.schedule.speculation
     if speculation is None:
-        return SpeculationResult()
+        return SpeculatedCounts()
     useful = wasted = cancelled = EventCounts()
     early_bytes = 0
     for q, n_bytes in enumerate(speculation.n_bytes):
@@ -70,17 +94,15 @@ def speculation_result(timeline: Timeline, spec: AcceleratorSpec) -> Speculation
         cancelled += _moved(
             n_bytes - fetched, whole.dram_read_bytes - on_bus, whole.dram_activates - activates
         )
-    parts = [counts.scratchpad_write_bytes for counts in (useful, wasted, cancelled)]
-    return SpeculationResult(
-        planned_bytes=sum(speculation.n_bytes),
-        useful_bytes=parts[0],
-        early_bytes=early_bytes,
-        wasted_bytes=parts[1],
-        cancelled_bytes=parts[2],
-        useful_pj=energy_of(useful, 0, spec).total_pj,
-        wasted_pj=energy_of(wasted, 0, spec).total_pj,
-        cancelled_pj=energy_of(cancelled, 0, spec).total_pj,
-    )
+    planned_bytes = sum(speculation.n_bytes)
+    return SpeculatedCounts(planned_bytes, early_bytes, useful, wasted, cancelled)
+
+
+def speculation_result(timeline: Timeline, spec: AcceleratorSpec) -> SpeculationResult:
+    """Bytes and energy of everything speculated on in one inference."""
+    if timeline.schedule.speculation is None:
+        return SpeculationResult()
+    return speculated_counts(timeline).result(spec)
 
 
 def _moved(n_bytes: int, bus_bytes: int, activates: int) -> EventCounts:

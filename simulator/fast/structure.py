@@ -83,6 +83,7 @@ class Structure:
         counts: of the compute side and the DMA's bytes, the DRAM's left out.
         mac_terms: per group, its MACs and what they multiply.
         weight_bytes, activation_bytes: moved.
+        speculative: the schedule itself, with numbers for times, if it speculates.
     """
 
     is_command: NDArray[np.bool_]
@@ -108,16 +109,11 @@ class Structure:
     mac_terms: tuple[tuple[int, Operands], ...]
     weight_bytes: int
     activation_bytes: int
+    speculative: Schedule | None
 
 
 def structure_of(schedule: Schedule, numbers: Durations) -> Structure:
-    """The structure of a schedule that was built with a `RecordingDram`.
-
-    Raises:
-        NotVectorisedError: the schedule speculates.
-    """
-    if schedule.speculation is not None:
-        raise NotVectorisedError("speculative loads are served as the bus falls idle")
+    """The structure of a schedule that was built with a `RecordingDram`."""
     return _Builder(schedule, numbers).build()
 
 
@@ -191,6 +187,7 @@ class _Builder:
             taken_bytes=_whole(buffers),
             freed_bytes=freed,
             transfers=tuple(self.transfers),
+            speculative=schedule if schedule.speculation is not None else None,
             **self._totals(),
         )
 

@@ -16,17 +16,20 @@ from typing import Any
 
 from simulator.cost.energy import EnergyBreakdown, EventCounts, energy_of
 from simulator.cost.energy_table import EnergyTable, Operands, energy_table
+from simulator.early_router import with_early_routers
 from simulator.errors import InfeasiblePlanError
 from simulator.fast.designs import structural_key, timing_key
 from simulator.fast.structure import NotVectorisedError
 from simulator.inferences import Inferences, Measured
-from simulator.ir import Branch
+from simulator.ir import Branch, Workload
 from simulator.mapping.placement import pin_weights
 from simulator.policy import Policy
+from simulator.prefetch.stream import speculate
 from simulator.result import SpeculationResult, StallKind
 from simulator.spec import AcceleratorSpec
 from simulator.study.context import Scenario
-from simulator.study.family import Arms, Demand, Family, Lane
+from simulator.study.family import Arms, Demand, Family
+from simulator.study.lane import Lane
 from simulator.study.outcome import Engine, Outcome, outcome_of
 
 FAMILIES_KEPT = 8
@@ -40,6 +43,7 @@ class _Inference:
     lane: Lane
     energy: EnergyBreakdown
     scratchpad_peak_bytes: int
+    speculation: SpeculationResult
 
     @property
     def latency_ps(self) -> int:
@@ -68,11 +72,6 @@ class _Inference:
     @property
     def activation_dram_bytes(self) -> int:
         return self.lane.activation_bytes
-
-    @property
-    def speculation(self) -> SpeculationResult:
-        """None: points whose policy may speculate are not vectorised."""
-        return SpeculationResult()
 
 
 class _Stream(Inferences):
@@ -115,13 +114,20 @@ def _family_key(scenario: Scenario) -> tuple[Any, ...]:
     """Equal for scenarios of one family.
 
     Raises:
-        NotVectorisedError: the policy may speculate, or the placement cannot be had.
+        NotVectorisedError: the placement cannot be had.
     """
-    branches = any(isinstance(step, Branch) for step in scenario.workload.program.steps)
-    if branches and scenario.policy.policy is not Policy.ON_DEMAND:
-        raise NotVectorisedError("speculative loads are served as the bus falls idle")
-    structure = structural_key(scenario.spec)
-    return id(scenario.workload), id(scenario.routes), structure, _pinned(scenario).groups
+    return (
+        id(scenario.workload),
+        id(scenario.routes),
+        structural_key(scenario.spec),
+        _pinned(scenario).groups,
+        # A network without branches runs the same under every policy.
+        scenario.policy.text if _has_branches(scenario.workload) else "any",
+    )
+
+
+def _has_branches(workload: Workload) -> bool:
+    return any(isinstance(step, Branch) for step in workload.program.steps)
 
 
 def _pinned(scenario: Scenario) -> Any:
@@ -139,10 +145,21 @@ def _family_of(key: tuple[Any, ...], scenario: Scenario) -> Family:
     if key not in _families:
         while len(_families) >= FAMILIES_KEPT:
             del _families[next(iter(_families))]
-        weights = dict(sorted(Counter(route.arms for route in scenario.routes).items()))
-        family = Family(scenario.workload.program, scenario.spec, _pinned(scenario), weights)
-        _families[key] = (family, scenario)
+        _families[key] = (_make_family(scenario), scenario)
     return _families[key][0]
+
+
+def _make_family(scenario: Scenario) -> Family:
+    """What a policy speculates on depends on the workload and the routes, not on the device."""
+    workload, spec, choice = scenario.workload, scenario.spec, scenario.policy
+    occurrences = Counter(speculate(workload, spec, choice, scenario.routes))
+    weights: dict[Arms, int] = {
+        case: occurrences[case] for case in sorted(occurrences, key=lambda case: case.sort_key)
+    }
+    program = workload.program
+    if choice.policy is Policy.EARLY_ROUTER:
+        program = with_early_routers(program, choice.early_blocks)
+    return Family(program, spec, _pinned(scenario), weights, choice.policy)
 
 
 def _evaluate_family(
@@ -167,7 +184,9 @@ def _evaluate_family(
             arms: _inference(lane, scenario.spec, pinned_bytes) for arms, lane in lanes.items()
         }
         stream = _Stream(scenario.spec, measured, family.weights)
-        found.append(outcome_of(scenario.key, stream, Engine.VECTOR))
+        engines = {lane.engine for lane in lanes.values()}
+        engine = Engine.VECTOR if engines == {Engine.VECTOR} else Engine.RECURRENCE
+        found.append(outcome_of(scenario.key, stream, engine))
     return found
 
 
@@ -177,6 +196,7 @@ def _inference(lane: Lane, spec: AcceleratorSpec, pinned_bytes: int) -> _Inferen
         lane,
         replace(energy, mac_pj=_mac_pj(lane.mac_terms, energy_table(spec))),
         lane.peak_bytes + pinned_bytes,
+        lane.speculated.result(spec) if lane.speculated.planned_bytes else SpeculationResult(),
     )
 
 
