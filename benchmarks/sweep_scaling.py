@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Hashable
 from pathlib import Path
 
 from distributed import Client, LocalCluster
@@ -50,7 +51,7 @@ class NoWork(InProcess):
     def __init__(self, known: Context) -> None:
         self.known = known
 
-    def submit(self, task: Task) -> Future[Answer]:
+    def submit(self, task: Task, family: Hashable = None) -> Future[Answer]:
         began_s = time.process_time()
         keys = [self.known.scenario(choices).key for choices in task.choices]
         self.worker_s += time.process_time() - began_s

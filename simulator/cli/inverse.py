@@ -28,8 +28,9 @@ from simulator.spec_file import Override
 from simulator.study.axis import ALIASES, GridAxis
 from simulator.study.checks import checked_axes
 from simulator.study.code_version import CODE_SHA256
-from simulator.study.execute import Point, Progress, Runner
+from simulator.study.execute import Progress, Runner
 from simulator.study.inverse import Answer, Range, find_smallest
+from simulator.study.look_ahead import Point
 from simulator.study.objective import COSTS, ERROR, Limit, check_area
 from simulator.study.outcome import Outcome, Status
 from simulator.study.store import Store

@@ -18,6 +18,15 @@ from simulator.spec import AcceleratorSpec
 
 COLUMNS = 4
 """Of a design's table: duration, bytes on the bus, bursts, activates."""
+SHARED_FIELDS = frozenset(
+    {
+        *("pe_array.clock_hz", "vector_unit.clock_hz", "scratchpad.capacity_kib"),
+        *("dram.peak_bytes_per_s", "dram.read_latency_ns", "dram.write_latency_ns"),
+        *("dram.efficiency_fraction", "dma.outstanding_requests", "dma.descriptor_latency_ns"),
+        "sequencer.branch_latency_ns",
+    }
+)
+"""Fields of a spec that leave its `structural_key` alone."""
 
 
 class RecordingDram:

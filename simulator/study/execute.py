@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass
 from itertools import islice
@@ -11,14 +11,10 @@ from simulator.study.axis import Choices
 from simulator.study.code_version import CODE_SHA256
 from simulator.study.context import REASONS, Context
 from simulator.study.evaluate import Answer, Task
+from simulator.study.look_ahead import FamilyHint, LookAhead, Point
 from simulator.study.outcome import Outcome, Status
 from simulator.study.store import Store
 from simulator.study.workers import Workers
-
-Point = tuple[int, Choices]
-_Chunk = list[tuple[Point, str]]
-"""Points with their keys."""
-_InFlight = dict[Future[Answer], _Chunk]
 
 CHUNK_S = 1.0
 """About how long a task should take: long against handing it out, short to lose."""
@@ -26,7 +22,20 @@ MOST_TASKS_PER_S = 200
 """A Dask scheduler takes about 1 ms per task: with more workers, tasks are larger."""
 LARGEST_CHUNK = 1024
 SCAN_AT_ONCE = 1024
+LOOK_AHEAD_SCANS = 4
+"""How far beyond the points handed out others of their family are looked for."""
 CHECK_S = 1.0
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Points of one family with their keys."""
+
+    family: FamilyHint
+    points: list[tuple[Point, str]]
+
+
+_InFlight = dict[Future[Answer], _Chunk]
 
 
 @dataclass
@@ -80,12 +89,14 @@ class Runner:
         """
         watch(progress)
         missing = self._missing(points, progress, watch)
+        waiting = LookAhead(missing, LOOK_AHEAD_SCANS * SCAN_AT_ONCE)
         in_flight: _InFlight = {}
         again: list[_Chunk] = []
         while True:
             while len(in_flight) < self.workers.in_flight:
-                chunk = again.pop() if again else list(islice(missing, self._size))
-                if not chunk:
+                busy = {chunk.family for chunk in in_flight.values()}
+                chunk = again.pop() if again else self._next(waiting, busy, progress)
+                if chunk is None:
                     break
                 try:
                     in_flight[self._submit(chunk)] = chunk
@@ -101,19 +112,30 @@ class Runner:
 
     def _missing(
         self, points: Iterable[Point], progress: Progress, watch: Watcher
-    ) -> Iterator[tuple[Point, str]]:
-        """Points that have to be evaluated, with their keys; all others are finished on the way."""
+    ) -> Iterator[Point]:
+        """Points that this study has not finished; the others are counted on the way."""
         stream = iter(points)
         while batch := list(islice(stream, SCAN_AT_ONCE)):
             there = self.store.finished(self.study, batch[0][0], batch[-1][0] + 1)
             progress.finished += len(there)
             progress.reused += len(there)
-            unknown = [point for point in batch if point[0] not in there]
-            while unknown:
-                # Keys are looked up late: another process may have finished them meanwhile.
-                part, unknown = unknown[: self._size], unknown[self._size :]
-                yield from self._unknown(part, progress)
-                watch(progress)
+            watch(progress)
+            yield from (point for point in batch if point[0] not in there)
+
+    def _next(
+        self, waiting: LookAhead, busy: Container[FamilyHint], progress: Progress
+    ) -> _Chunk | None:
+        """Points to evaluate, of a family that is not busy if possible; None if all are done.
+
+        Keys are looked up late: another process may have finished them meanwhile.
+        """
+        while True:
+            family, points = waiting.take(self._size, busy)
+            if not points:
+                return None
+            unknown = list(self._unknown(points, progress))
+            if unknown:
+                return _Chunk(family, unknown)
 
     def _unknown(self, points: Sequence[Point], progress: Progress) -> Iterator[tuple[Point, str]]:
         keyed: list[tuple[Point, str]] = []
@@ -133,8 +155,9 @@ class Runner:
 
     def _submit(self, chunk: _Chunk) -> Future[Answer]:
         """Hand out a chunk; choices that lead to the same scenario are evaluated once."""
-        distinct = {key: choices for (_, choices), key in chunk}
-        return self.workers.submit(Task(self._packed, CODE_SHA256, tuple(distinct.values())))
+        distinct = {key: choices for (_, choices), key in chunk.points}
+        task = Task(self._packed, CODE_SHA256, tuple(distinct.values()))
+        return self.workers.submit(task, chunk.family)
 
     def _collect(
         self, in_flight: _InFlight, done: Iterable[Future[Answer]], progress: Progress
@@ -151,7 +174,8 @@ class Runner:
                 continue
             answer = future.result()
             by_key = {outcome.key: outcome for outcome in answer.outcomes}
-            self._keep([p for p, _ in chunk], [by_key[key] for _, key in chunk], progress, False)
+            points = [point for point, _ in chunk.points]
+            self._keep(points, [by_key[key] for _, key in chunk.points], progress, False)
             self._pace(len(answer.outcomes), answer.elapsed_s)
         if failure is not None:
             again += self._recovered(in_flight, failure)

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Hashable
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Protocol
@@ -17,6 +18,10 @@ from simulator.study.evaluate import Answer, Task, evaluate_task
 
 MOST_CRASHES = 3
 """So many crashes without a finished task between them end a study."""
+MOST_POOLS = 32
+"""Of worker processes: every pool takes a thread and some open files."""
+HOMES_KEPT = 1024
+"""Families whose pool is remembered."""
 
 
 class WorkersError(UserError):
@@ -32,8 +37,8 @@ class Workers(Protocol):
 
     in_flight: int
 
-    def submit(self, task: Task) -> Future[Answer]:
-        """Hand out one task."""
+    def submit(self, task: Task, family: Hashable = None) -> Future[Answer]:
+        """Hand out one task, if possible to where the last one of its family went."""
 
     def check(self) -> None:
         """Raise WorkersError if no answer can be expected any more."""
@@ -50,7 +55,7 @@ class InProcess:
 
     in_flight = 1
 
-    def submit(self, task: Task) -> Future[Answer]:
+    def submit(self, task: Task, family: Hashable = None) -> Future[Answer]:
         future: Future[Answer] = Future()
         future.set_result(evaluate_task(task))
         return future
@@ -66,18 +71,37 @@ class InProcess:
 
 
 class LocalProcesses:
-    """Worker processes on this machine; crashed ones are replaced."""
+    """Worker processes on this machine; crashed ones are replaced.
+
+    They are split into pools, of one process each unless there are many. A family keeps to the
+    pool that has set it up, as long as that has no more to do than its processes and as much
+    again.
+    """
 
     def __init__(self, count: int) -> None:
         self.in_flight = 2 * count
-        self._count = count
+        self._sizes = [len(range(n, count, MOST_POOLS)) for n in range(min(count, MOST_POOLS))]
         self._crashes = 0
-        self._pool: Executor = self._start()
+        self._pools = self._start()
 
-    def submit(self, task: Task) -> Future[Answer]:
-        future = self._pool.submit(evaluate_task, task)
+    def submit(self, task: Task, family: Hashable = None) -> Future[Answer]:
+        number = self._pool_of(family)
+        future = self._pools[number].submit(evaluate_task, task)
+        self._loads[number].append(future)
         future.add_done_callback(self._note)
         return future
+
+    def _pool_of(self, family: Hashable) -> int:
+        """The family's pool unless that is busy, else the least busy one."""
+        for futures in self._loads:
+            futures[:] = [future for future in futures if not future.done()]
+        shares = [len(load) / size for load, size in zip(self._loads, self._sizes, strict=True)]
+        known = self._homes.pop(family, None)
+        number = known if known is not None and shares[known] < 2 else shares.index(min(shares))
+        self._homes[family] = number
+        while len(self._homes) > HOMES_KEPT:
+            del self._homes[next(iter(self._homes))]
+        return number
 
     def check(self) -> None:
         """The pool itself tells of a crash."""
@@ -92,21 +116,24 @@ class LocalProcesses:
                 "perhaps for lack of memory: try fewer --workers; finished points are kept, "
                 "the same command goes on from them"
             )
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._pool = self._start()
+        self.close()
+        self._pools = self._start()
         return True
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _note(self, future: Future[Answer]) -> None:
         if not future.cancelled() and future.exception() is None:
             self._crashes = 0
 
-    def _start(self) -> Executor:
+    def _start(self) -> list[Executor]:
+        self._loads: list[list[Future[Answer]]] = [[] for _ in self._sizes]
+        self._homes: dict[Hashable, int] = {}
         # Spawned, not forked: a fork of a process with threads may deadlock.
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self._count, context, initializer=_start_worker)
+        return [ProcessPoolExecutor(n, context, initializer=_start_worker) for n in self._sizes]
 
 
 def _start_worker() -> None:
@@ -158,7 +185,7 @@ class Cluster:
         self.in_flight = 2 * threads
         self._executor = self._client.get_executor(pure=False)
 
-    def submit(self, task: Task) -> Future[Answer]:
+    def submit(self, task: Task, family: Hashable = None) -> Future[Answer]:
         future: Future[Answer] = self._executor.submit(evaluate_task, task)
         return future
 

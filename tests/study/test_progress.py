@@ -52,7 +52,7 @@ class Instant(InProcess):
     def __init__(self, context):
         self.context = context
 
-    def submit(self, task):
+    def submit(self, task, family=None):
         found = []
         for choices in task.choices:
             key = self.context.scenario(choices).key

@@ -203,11 +203,11 @@ def test_a_crashed_worker_is_replaced(context, tmp_path):
     class Crashing(LocalProcesses):
         crashed = False
 
-        def submit(self, task):
+        def submit(self, task, family=None):
             if not self.crashed:
                 self.crashed = True
-                return self._pool.submit(os._exit, 1)
-            return super().submit(task)
+                return self._pools[0].submit(os._exit, 1)
+            return super().submit(task, family)
 
     points = [(n, {"scratchpad.capacity_kib": 16 * (n + 1)}) for n in range(6)]
     workers = Crashing(1)
@@ -225,11 +225,11 @@ def test_a_pool_that_breaks_while_tasks_are_handed_out_is_replaced(context, tmp_
     class Breaking(LocalProcesses):
         broken = False
 
-        def submit(self, task):
+        def submit(self, task, family=None):
             if not self.broken:
                 self.broken = True
-                self._pool.submit(os._exit, 1).exception()  # waits for the pool to break
-            return super().submit(task)
+                self._pools[0].submit(os._exit, 1).exception()  # waits for the pool to break
+            return super().submit(task, family)
 
     points = [(n, {"scratchpad.capacity_kib": 16 * (n + 1)}) for n in range(3)]
     workers = Breaking(1)
@@ -243,8 +243,8 @@ def test_a_pool_that_breaks_while_tasks_are_handed_out_is_replaced(context, tmp_
 
 def test_workers_that_always_die_end_the_study_with_advice(context, tmp_path):
     class Dying(LocalProcesses):
-        def submit(self, task):
-            return self._pool.submit(os._exit, 1)
+        def submit(self, task, family=None):
+            return self._pools[0].submit(os._exit, 1)
 
     workers = Dying(1)
     try:
@@ -261,9 +261,9 @@ def test_a_point_another_process_finished_meanwhile_is_not_computed(context, tmp
     class Counting(InProcess):
         tasks = 0
 
-        def submit(self, task):
+        def submit(self, task, family=None):
             self.tasks += 1
-            return super().submit(task)
+            return super().submit(task, family)
 
     workers = Counting()
     with Store(tmp_path / "s.sqlite") as store:
