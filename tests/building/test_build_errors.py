@@ -63,6 +63,18 @@ def test_a_folder_with_another_build_is_not_overwritten(built, options, tmp_path
     assert (copy / "metrics.json").read_bytes() == (built / "metrics.json").read_bytes()
 
 
+def test_a_build_without_its_checkpoints_is_not_overwritten(built, options, tmp_path, capsys):
+    copy = tmp_path / "b"
+    copy.mkdir()
+    for name in ("request.json", "program.json"):
+        shutil.copy(built / name, copy)
+    kept = (copy / "request.json").read_bytes()
+    assert "holds a build already" in error_of(capsys, *options[1:], "--out", str(copy))
+    said = error_of(capsys, *options[1:], "--seed", "7", "--out", str(copy), "--resume")
+    assert "was begun with seed 0" in said
+    assert (copy / "request.json").read_bytes() == kept
+
+
 @pytest.mark.parametrize("name", ["dense_training.pt", "tree_training.pt"])
 def test_a_damaged_checkpoint_is_named(built, options, tmp_path, capsys, name):
     copy = tmp_path / "b"

@@ -38,6 +38,7 @@ VERSION = 1
 REQUEST = "request.json"
 DENSE_TRAINING = "dense_training.pt"
 DENSE = "dense.pt"
+PROGRAM = "program.json"
 TREE_TRAINING = "tree_training.pt"
 
 
@@ -77,7 +78,7 @@ def build(request: BuildRequest, resume: bool, stream: TextIO) -> dict[str, Any]
     }
     out = request.out
     _write_data(out, dataset, dense, tree)
-    _write(out / "program.json", workload_to_json(workload))
+    _write(out / PROGRAM, workload_to_json(workload))
     _write(out / "routes.json", routes_to_json(list(tree.final.routes)))
     outcomes = tree_outcomes(tree.distribution.tree, workload, dataset, compute)
     _write(out / "outcomes.json", outcomes_to_json(outcomes))
@@ -111,7 +112,7 @@ def _check_tree(request: BuildRequest, dataset: Dataset) -> None:
 def _claim(request: BuildRequest, resume: bool) -> None:
     """Make the folder, or see that what it holds is to be gone on from and of this request."""
     path, wanted = request.out / REQUEST, _plain(request)
-    if not any((request.out / name).exists() for name in (DENSE_TRAINING, DENSE)):
+    if not any((request.out / name).exists() for name in (DENSE_TRAINING, DENSE, PROGRAM)):
         try:
             request.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
