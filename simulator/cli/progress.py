@@ -51,6 +51,32 @@ class ProgressLine:
             sys.stderr.flush()
 
 
+class StepLine:
+    """Which of a few long steps runs, and about how long the rest takes; for terminals only."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self._what, self._total = what, total
+        self._began_s = time.monotonic()
+        self._done = 0
+
+    def begin(self, step: str) -> None:
+        """Show that the next step runs."""
+        if sys.stderr.isatty():
+            text = f"{self._what} {self._done + 1} of {self._total}, {step}"
+            if self._done:
+                each_s = (time.monotonic() - self._began_s) / self._done
+                text += f"; {_duration(each_s * (self._total - self._done))} left"
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+        self._done += 1
+
+    def close(self) -> None:
+        """Leave a clean line behind."""
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
 def _duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"

@@ -12,6 +12,7 @@ from typing import Any
 
 from simulator.cli.options import parse_overrides
 from simulator.cli.output import check_folder, folder_path, make_folder, write_text
+from simulator.cli.progress import StepLine
 from simulator.cli.resolve import resolve_spec
 from simulator.cli.serve_options import add_serving_options, parse_loads, systems_for
 from simulator.cli.services import Services
@@ -115,10 +116,17 @@ class _Sweep:
         args = self.args
         points: list[list[LoadPoint]] = []
         found: list[Capacity | None] = []
+        line = StepLine("serve:", len(systems) * (len(loads) + (target is not None)))
         for system in systems:
             saturation_hz = system.saturation_hz()
-            points.append([at_load(system, saturation_hz, load) for load in loads])
+            points.append([])
+            for load in loads:
+                line.begin(f"load {float(load):.3g}")
+                points[-1].append(at_load(system, saturation_hz, load))
+            if target:
+                line.begin("the highest rate")
             found.append(find_capacity(system, target) if target else None)
+        line.close()
         data = load_to_data(
             list(zip(systems, points, found, strict=True)), self.spec, self.origin, settings(args)
         )

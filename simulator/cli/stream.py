@@ -15,6 +15,7 @@ from simulator.cli.options import (
     with_chosen_bits,
 )
 from simulator.cli.output import check_folder, folder_path, make_folder, write_text
+from simulator.cli.progress import StepLine
 from simulator.cli.resolve import resolve_spec, resolve_workload
 from simulator.cli.services import Services
 from simulator.cli.stream_options import (
@@ -114,11 +115,15 @@ def _compare(
     device = Device(workload, spec, choice, base)
     stream = chosen_stream(args, chosen_population(args, workload, device.itinerary, services))
     results, routed = [], []
-    for kept in _ways(policies, base, args.standin):
+    ways = list(_ways(policies, base, args.standin))
+    line = StepLine("stream:", len(ways))
+    for kept in ways:
+        line.begin(f"{kept.policy} with stand-ins" if kept.standin else kept.policy)
         mine = device_for(device, kept, stream)
         results.append(_run(mine, stream, answers))
         if answers is not None and kept.policy in ONLINE:
             routed += [run_routed(mine, stream, answers, margin) for margin in margins]
+    line.close()
     node_bytes = tuple(cut.n_bytes for cut in device.cuts)
     return StreamComparison(
         workload=workload,
