@@ -19,6 +19,7 @@ from simulator.cli.study_options import (
     store_in,
     workers_for,
 )
+from simulator.cli.sweep_bounds import add_bounds_options, write_bounds
 from simulator.errors import UserError
 from simulator.study.axis import Choices, GridAxis, RandomAxis, parse_axis
 from simulator.study.checks import checked_axes
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"{CSV_FILE}, {STORE_FILE}, {DESCRIPTION_FILE} and figures go here; the same "
         "command resumes what was interrupted",
     )
+    add_bounds_options(parser)
     parser.add_argument("--no-figures", action="store_true", help="write the data files only")
 
 
@@ -54,6 +56,11 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     check_folder(args.out)
     context, origin = context_for(args, services)
     sweep = Sweep(context, make_design(axes_for(args, context), args.samples, args.seed))
+    if args.bounds:
+        write_bounds(args, sweep)
+        return
+    if args.best is not None:
+        raise UserError("--best: used only with --bounds")
     path = args.out / STORE_FILE
     line = ProgressLine("sweep:")
     with workers_for(args) as workers, store_in(args.out) as store, resumable(line, path):

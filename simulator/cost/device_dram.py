@@ -16,7 +16,7 @@ from fractions import Fraction
 from functools import lru_cache, reduce
 from operator import add
 
-from simulator.cost.dram import TransferCost
+from simulator.cost.dram import MostOccupancy, TransferCost
 from simulator.cost.dram_address import AddressMap, Region, Transfer
 from simulator.cost.dram_presets import DramDevice
 from simulator.cost.dram_rows import RowTimes, RowWalk
@@ -120,6 +120,32 @@ class DeviceDram:
                 bursts * self.read_latency_ps / self._requests,
             )
         )
+
+    @property
+    def most_occupancy(self) -> MostOccupancy:
+        """Of the four times of `_cost`, each linear in the bytes, the largest of both parts.
+
+        The ends of a transfer cut two bursts, its channels deal them out unevenly by one, and
+        its rows start and end in the midst of one of every bank group.
+        """
+        channels, width, region = self._organisation.channels, self._width, self._region_bursts
+        per_byte = Fraction(1, self._organisation.burst_bytes)
+        cut = Fraction(2 + channels - 1, channels)
+        waiting = Fraction(self.read_latency_ps, self._requests)
+
+        def longest(bursts: Fraction, rows: Fraction, total: Fraction) -> Fraction:
+            commands = bursts + rows * self._row_commands
+            return max(
+                bursts * self._data_ps,
+                rows * self._activate_ps,
+                commands * self._command_ps,
+                total * waiting,
+            )
+
+        bursts = per_byte / channels
+        slope = longest(bursts, width * bursts / region, per_byte)
+        once = longest(cut, width * (cut / region + 2), Fraction(2)) + 1
+        return MostOccupancy(float(slope), float(once), float(once + self._turnaround_ps))
 
     def refreshes_in(self, duration_ps: int) -> int:
         """Refreshes of all channels over a time, the memory being busy or idle."""

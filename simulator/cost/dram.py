@@ -39,6 +39,20 @@ class TransferCost:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class MostOccupancy:
+    """What no contiguous transfer exceeds, wherever it lies: so much per byte, and once.
+
+    Attributes:
+        ps_per_byte: of all its bytes.
+        read_ps, write_ps: of a transfer, for the bursts and rows that its ends cut.
+    """
+
+    ps_per_byte: float
+    read_ps: float
+    write_ps: float
+
+
 class DramModel(Protocol):
     """What the engine, the recurrence and the planner ask of any memory model.
 
@@ -63,6 +77,10 @@ class DramModel(Protocol):
 
     def refreshes_in(self, duration_ps: int) -> int:
         """Refreshes of all channels over a time, the memory being busy or idle."""
+
+    @property
+    def most_occupancy(self) -> MostOccupancy:
+        """An upper bound on the time of any contiguous transfer."""
 
     @property
     def rate_bytes_per_s(self) -> Fraction:
@@ -134,6 +152,13 @@ class RateLatencyDram:
     def least_occupancy_ps(self, n_bytes: int) -> int:
         """A lower bound on the time that n_bytes take, however they are cut into transfers."""
         return int(n_bytes * PS_PER_S / self.rate_bytes_per_s)
+
+    @property
+    def most_occupancy(self) -> MostOccupancy:
+        """All but one byte of a burst may be in vain, and a picosecond is rounded up."""
+        ps_per_byte = float(PS_PER_S / self.rate_bytes_per_s)
+        cut_ps = (self._burst_bytes - 1) * ps_per_byte + 1
+        return MostOccupancy(ps_per_byte, cut_ps, cut_ps)
 
     def refreshes_in(self, duration_ps: int) -> int:
         """None: what refresh costs is part of the efficiency."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.cost.dram import DramModel, TransferCost
+from simulator.cost.dram import DramModel, MostOccupancy, TransferCost
 from simulator.cost.dram_address import Transfer
 from simulator.cost.memory import memory_of
 from simulator.fast.batch import Times
@@ -37,6 +37,7 @@ class RecordingDram:
 
     read_latency_ps = write_latency_ps = 0
     rate_bytes_per_s = Fraction(1)
+    most_occupancy = MostOccupancy(0, 0, 0)
 
     def __init__(self, numbers: Durations, memory: DramModel) -> None:
         self._numbers, self.period_bytes = numbers, memory.period_bytes

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import UserError
-from simulator.study.axis import Choices, GridAxis, RandomAxis
+from simulator.study.axis import Choices, GridAxis, RandomAxis, Value
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,11 @@ class Design:
         for column, drawn in enumerate(self.random):
             found[drawn.field] = drawn.value_at(float(self._fractions[sample, column]))
         return found
+
+    def drawn(self, axis: RandomAxis, samples: NDArray[np.int64]) -> list[Value]:
+        """An axis's values at samples."""
+        shares = self._fractions[samples, self.random.index(axis)]
+        return [axis.value_at(share) for share in shares.tolist()]
 
     @cached_property
     def _fractions(self) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +22,7 @@ from simulator.fast.designs import (
 )
 from simulator.fast.path_work import PathWork, PathWorks
 from simulator.fast.structure import Durations, NotVectorisedError, Structure, structure_of
+from simulator.fast.upper_bound import MostTiming, MostWorks, upper_bound_ps
 from simulator.ir import Program
 from simulator.mapping.layout import place_weights
 from simulator.mapping.placement import PinnedWeights
@@ -29,6 +30,7 @@ from simulator.mapping.plan import MappingProblem, Plan
 from simulator.mapping.scheduler import Scheduler
 from simulator.policy import Policy
 from simulator.spec import AcceleratorSpec
+from simulator.study.closed_form import UNKNOWN, ClosedForm
 from simulator.study.lane import Lane, lanes, latencies
 from simulator.units import ceil_div
 
@@ -37,8 +39,6 @@ Arms = tuple[int, ...]
 DESIGNS_KEPT = 256
 WORKS_KEPT = 64
 """Columns of designs, and totals of routes, that a family remembers."""
-UNKNOWN = 2**62
-"""Above any latency: not replayed, or no plan."""
 NO_PLAN = NotVectorisedError("no plan fits")
 
 
@@ -80,7 +80,7 @@ class Family:
         marked = spec.model_copy(update={"sequencer": sequencer})
         self._rules = fetch_rules(policy, marked)
         memory = memory_of(spec)
-        stored = place_weights(self._problem.steps, spec, memory)
+        stored = self._stored = place_weights(self._problem.steps, spec, memory)
         dram = RecordingDram(self._numbers, memory)
         self._scheduler = Scheduler(marked, dram, stored)
         self.plans: list[Plan] = []
@@ -114,6 +114,8 @@ class Family:
         many of the budgets fitting; UNKNOWN for none.
         """
         self._plan_up_to(max(demand.room_bytes for demand in demands))
+        if not self.plans:
+            return np.zeros(0, dtype=np.int64), np.full((1, len(demands)), UNKNOWN)
         budgets = sorted({plan.knobs.budget_bytes for plan in self.plans})
         firsts = [self._first_candidate(budget) for budget in budgets]
         search = _Search(self, [demand.spec for demand in demands], self.weights)
@@ -128,10 +130,7 @@ class Family:
         """Lower bounds on a route's latency, shape (candidates, designs)."""
         path = self._paths[arms]
         found = np.zeros((len(self.plans), len(self._rules), len(specs)))
-        by_clocks: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for d, spec in enumerate(specs):
-            by_clocks[spec.pe_array.clock_hz, spec.vector_unit.clock_hz].append(d)
-        for members in by_clocks.values():
+        for members in _by_clocks(specs):
             work = self._work(specs[members[0]], arms)
             rules = [fetch_rules(self.policy, specs[d]) for d in members]
             for number, of_designs in enumerate(zip(*rules, strict=True)):
@@ -141,6 +140,29 @@ class Family:
                 ]
                 found[:, number, members] = lower_bound_ps(work, Timing.together(timings))
         return found.reshape(self.n_candidates, len(specs))
+
+    def closed_form(self, specs: Sequence[AcceleratorSpec], room_bytes: int) -> ClosedForm:
+        """Bounds of the mean latency without any schedule, for policies that do not speculate."""
+        self._plan_up_to(room_bytes)
+        lower = np.zeros((self.n_candidates, len(specs)))
+        upper = np.zeros_like(lower)
+        for arms, weight in self.weights.items() if self.plans else ():
+            lower += weight * self.bounds(arms, specs)
+            upper += weight * self._upper_bounds(arms, specs)
+        each = [plan.knobs.budget_bytes for plan in self.plans for _ in self._rules]
+        return ClosedForm.of(
+            np.array(each, dtype=np.int64), lower, upper, sum(self.weights.values())
+        )
+
+    def _upper_bounds(self, arms: Arms, specs: Sequence[AcceleratorSpec]) -> NDArray[np.float64]:
+        """Upper bounds on a route's latency, shape (candidates, designs)."""
+        found = np.zeros((len(self.plans), len(specs)))
+        for members in _by_clocks(specs):
+            work = MostWorks(specs[members[0]], self._stored)
+            timings = [MostTiming.of(specs[d], memory_of(specs[d])) for d in members]
+            most = work.of(self.plans, self._paths[arms].groups)
+            found[:, members] = upper_bound_ps(most, MostTiming.together(timings))
+        return np.repeat(found, len(self._rules), axis=0)
 
     def _work(self, spec: AcceleratorSpec, arms: Arms) -> PathWork:
         """Totals of a route under all plans, at the clocks of a design."""
@@ -188,6 +210,14 @@ class Family:
             if plan.knobs.budget_bytes <= room_bytes:
                 return index * len(self._rules)
         return self.n_candidates
+
+
+def _by_clocks(specs: Sequence[AcceleratorSpec]) -> Iterable[list[int]]:
+    """Designs of equal clocks together."""
+    members: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for d, spec in enumerate(specs):
+        members[spec.pe_array.clock_hz, spec.vector_unit.clock_hz].append(d)
+    return members.values()
 
 
 def _together(one: Answer, other: Answer) -> Answer:

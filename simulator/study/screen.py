@@ -1,8 +1,9 @@
 """Brackets the latency of millions of points between exact results at faster and slower designs.
 
 More bandwidth is never slower (DECISIONS 2), with the plan chosen anew at every bandwidth. So the
-exact latencies at two neighbouring bandwidths bound it at all between, and a table of them for
-every scratchpad that makes a difference bounds any number of points by looking them up.
+exact latencies at two neighbouring bandwidths bound it at all between, and so do the closed forms
+of bandwidths still nearer, which need no schedules. A table of the better of both, for every
+scratchpad that makes a difference, bounds any number of points by looking them up.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from simulator.fast.designs import timing_key
 from simulator.spec import AcceleratorSpec
 from simulator.spec_file import Override, with_overrides
 from simulator.study.family import Demand, Family
+
+CLOSED_FORMS = 8
+"""Bandwidths per exact one at which there are closed forms."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +43,17 @@ class Screen:
         most_room_bytes: int,
     ) -> None:
         """`bandwidths_bytes_per_s` rise; between two of them points are bracketed."""
-        self.bandwidths = np.array(bandwidths_bytes_per_s, dtype=np.int64)
-        if len(self.bandwidths) < 2 or (np.diff(self.bandwidths) <= 0).any():
-            raise UserError("a screen needs two bandwidths or more, each above the one before")
-        specs = [
-            with_overrides(spec, [Override("dram.peak_bytes_per_s", int(rate))])
-            for rate in self.bandwidths
-        ]
-        demands = [Demand(each, timing_key(each), most_room_bytes) for each in specs]
-        self.budgets, self.latency_ps = family.latencies(demands)
+        knots = np.array(bandwidths_bytes_per_s, dtype=np.int64)
+        if not len(knots) or (np.diff(knots) <= 0).any():
+            raise UserError("a screen needs a bandwidth or more, each above the one before")
+        demands = [Demand(s, timing_key(s), most_room_bytes) for s in _at(spec, knots)]
+        self.budgets, exact = family.latencies(demands)
+        self.bandwidths = _refined(knots)
+        closed = family.closed_form(_at(spec, self.bandwidths), most_room_bytes)
+        slower = np.searchsorted(knots, self.bandwidths, side="right") - 1
+        faster = np.searchsorted(knots, self.bandwidths, side="left")
+        self._lower_ps = np.maximum(exact[:, faster], closed.lower_ps)
+        self._upper_ps = np.minimum(exact[:, slower], closed.upper_ps)
 
     def brackets(
         self, bandwidths_bytes_per_s: NDArray[np.int64], rooms_bytes: NDArray[np.int64]
@@ -63,4 +69,20 @@ class Screen:
         slower = np.searchsorted(rates, bandwidths_bytes_per_s, side="right") - 1
         faster = np.searchsorted(rates, bandwidths_bytes_per_s, side="left")
         fitting = np.searchsorted(self.budgets, rooms_bytes, side="right")
-        return Brackets(self.latency_ps[fitting, faster], self.latency_ps[fitting, slower])
+        return Brackets(self._lower_ps[fitting, faster], self._upper_ps[fitting, slower])
+
+
+def _at(spec: AcceleratorSpec, bandwidths: NDArray[np.int64]) -> list[AcceleratorSpec]:
+    return [
+        with_overrides(spec, [Override("dram.peak_bytes_per_s", rate)])
+        for rate in bandwidths.tolist()
+    ]
+
+
+def _refined(knots: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The knots, and bandwidths between them at equal factors."""
+    slower, faster = knots[:-1, None], knots[1:, None]
+    between = slower * (faster / slower) ** (np.arange(CLOSED_FORMS) / CLOSED_FORMS)
+    within = np.clip(between.astype(np.int64), slower, faster)
+    refined: NDArray[np.int64] = np.unique(np.concatenate((within.ravel(), knots)))
+    return refined

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from simulator.errors import UserError
+from simulator.fast.designs import timing_key
 from simulator.mapping.placement import PinnedWeights
+from simulator.study.closed_form import UNKNOWN
 from simulator.study.context import Context
-from simulator.study.family import UNKNOWN, Family
+from simulator.study.family import Demand, Family
 from simulator.study.outcome import Outcome
 from simulator.study.screen import Screen
 from simulator.study.vector import evaluate_together
@@ -60,10 +62,32 @@ def test_brackets_hold_the_exact_latency_and_nothing_fits_where_it_is_infeasible
     assert max(widths) <= 3 * (1 + 1e-9)  # no wider than the steps between the bandwidths
 
 
+def test_closed_forms_hold_exact_latencies_at_every_budget_and_timing(context: Context) -> None:
+    tree = context.workloads[0]
+    weights = dict(sorted(context.routes[tree.name].items()))
+    family = Family(tree.program, context.spec, PinnedWeights(), weights)
+    timings = [
+        ("dram", {"peak_bytes_per_s": 10**9}),
+        ("dram", {"peak_bytes_per_s": 10**11, "read_latency_ns": 900}),
+        ("pe_array", {"clock_hz": 10**8}),
+        ("sequencer", {"branch_latency_ns": 5000}),
+    ]
+    specs = [with_part(context.spec, part, **fields) for part, fields in timings]
+    closed = family.closed_form(specs, 64 * 1024)
+    demands = [Demand(spec, timing_key(spec), 64 * 1024) for spec in specs]
+    budgets, exact = family.latencies(demands)
+    assert (budgets == closed.budgets).all()
+    assert (closed.lower_ps[0] == UNKNOWN).all()
+    assert (closed.lower_ps <= exact).all()
+    assert (exact <= closed.upper_ps).all()
+    # Both sides are of some use.
+    assert (closed.upper_ps[1:] <= 3 * closed.lower_ps[1:]).all()
+
+
 def test_a_screen_says_no_to_what_it_cannot_bracket(context: Context, screen: Screen) -> None:
     with pytest.raises(UserError, match="must lie from 1000000000 to 30000000000"):
         screen.brackets(np.array([10**8]), np.array([2048]))
     tree = context.workloads[0]
     family = Family(tree.program, context.spec, PinnedWeights(), {(0,): 1})
-    with pytest.raises(UserError, match="two bandwidths or more"):
-        Screen(family, context.spec, [10**9], 2048)
+    with pytest.raises(UserError, match="each above the one before"):
+        Screen(family, context.spec, [10**9, 10**9], 2048)
