@@ -1,6 +1,7 @@
 """How many design points a minute: exact ones by a sweep, bounds by a screen, and how both scale.
 
-    python -m benchmarks.design_points [--points 10000] [--bounds 1000000] [--plot FILE.png]
+    python -m benchmarks.design_points [--points 10000] [--policies on_demand,oracle]
+        [--bounds 1000000] [--plot FILE.png]
 
 Exact points are those of an ordinary sweep on two worker processes (every column, kept in a
 store); bounds are brackets between exact results. CPU seconds are those of all processes: on two
@@ -14,6 +15,7 @@ import multiprocessing
 import resource
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +39,7 @@ from simulator.study.sweep import Sweep
 from simulator.study.workers import LocalProcesses
 
 ROOT = Path(__file__).parent.parent
+POLICIES = (Policy.ON_DEMAND, Policy.MOST_PROBABLE, Policy.BOTH_SIBLINGS, Policy.ORACLE)
 SHAPES = ("pe_array.rows=32,64", "pe_array.cols=16,32")
 SLOWEST, FASTEST = 2_000_000_000, 40_000_000_000
 SMALLEST_KIB, LARGEST_KIB = 256, 4096
@@ -83,21 +86,27 @@ def context_of(workload: Workload) -> Context:
     return Context(spec, (workload,), routes, PolicyChoice(Policy.ON_DEMAND), "stream")
 
 
-def axes(points: int) -> list[str]:
-    """Array shapes, and as many bandwidths and capacities as make about so many points."""
-    side = max(round((points / 4) ** 0.5), 1)
+def axes(points: int, policies: Sequence[str]) -> list[str]:
+    """Policies, array shapes, and as many capacities and bandwidths as make about so many points.
+
+    Bandwidths vary fastest: a task then has many designs for every schedule.
+    """
+    side = max(round((points / 4 / len(policies)) ** 0.5), 1)
     rates = np.geomspace(SLOWEST, FASTEST, side).astype(int)
     sizes = 16 * np.linspace(SMALLEST_KIB // 16, LARGEST_KIB // 16, side).astype(int)
     return [
+        "policy=" + ",".join(policies),
         *SHAPES,
-        "dram.bandwidth=" + ",".join(map(str, rates)),
         "scratchpad.capacity_kib=" + ",".join(map(str, sizes)),
+        "dram.bandwidth=" + ",".join(map(str, rates)),
     ]
 
 
-def exact(start: Context, points: int) -> tuple[Cost, dict[str, int]]:
+def exact(
+    start: Context, points: int, policies: Sequence[str] = (Policy.ON_DEMAND,)
+) -> tuple[Cost, dict[str, int]]:
     """One sweep into a new store."""
-    chosen = checked_axes(start, [parse_axis(axis) for axis in axes(points)])
+    chosen = checked_axes(start, [parse_axis(axis) for axis in axes(points, policies)])
     sweep = Sweep(start, make_design(chosen, None, 0))
     meter = Meter()
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "s.sqlite") as store:
@@ -171,10 +180,11 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=10_000)
+    parser.add_argument("--policies", default=",".join(POLICIES))
     parser.add_argument("--bounds", type=int, default=1_000_000)
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
-    cost, engines = exact(context(), args.points)
+    cost, engines = exact(context(), args.points, args.policies.split(","))
     print(
         f"exact: {engines} in {cost.wall_s:.1f} s wall, {cost.cpu_s:.1f} s CPU; largest worker "
         f"{cost.peak_mib:.0f} MiB"

@@ -162,8 +162,15 @@ class _LostTime:
         ready = self._timeline.issue_ps[j] + self._timeline.schedule.descriptor_ps
         ready = max(ready, self._blamed_until_ps)
         start = self._blamed_until_ps = self._timeline.bus_start_ps[j]
+        if start <= ready:
+            return
         for tile, wrong in self._wrong.items():
-            waited = sum(max(min(end, start) - max(begin, ready), 0) for begin, end in wrong)
+            waited = 0
+            # They are in order of time: one bus serves them.
+            for begin, end in wrong[max(bisect_left(wrong, (ready, 0)) - 1, 0) :]:
+                if begin >= start:
+                    break
+                waited += max(min(end, start) - max(begin, ready), 0)
             self._blamed_ps[tile] = self._blamed_ps.get(tile, 0) + waited
             self._lost_ps[StallKind.MISPREDICT_REFETCH] += waited
 

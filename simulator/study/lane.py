@@ -14,6 +14,7 @@ from simulator.fast.designs import DesignTable
 from simulator.fast.occupancy import peak_bytes, peak_of_timeline
 from simulator.fast.recurrence import replay
 from simulator.fast.shares import partition_block
+from simulator.fast.speculative_designs import DesignTimes
 from simulator.fast.structure import NotVectorisedError, Structure
 from simulator.fast.timed import timed_schedule
 from simulator.mapping.schedule import Schedule
@@ -26,6 +27,8 @@ from simulator.timeline import Timeline
 
 LANES_AT_ONCE = 384
 """Structures times designs of a block: so many that arrays are worth it and fit the cache."""
+SEVERAL_DESIGNS = 8
+"""So many that a schedule that speculates is replayed on all at once."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,9 @@ def latencies(
         found = replay_block([structures[key] for key in keys], table.durations_ps).latency_ps
         yield from ((key, everywhere, found[s]) for s, key in enumerate(keys))
     for key, schedule in _speculative(wanted, structures):
-        designs = sorted(wanted[key])
-        each = [_replayed(structures[key], schedule, table, d).latency_ps for d in designs]
-        yield key, designs, np.array(each, dtype=np.int64)
+        designs = sorted(wanted[key]) if len(everywhere) < SEVERAL_DESIGNS else everywhere
+        replays = _Replays(structures[key], schedule, table, designs)
+        yield key, designs, replays.latency_ps
 
 
 def lanes(
@@ -75,10 +78,11 @@ def lanes(
     for keys in _blocks(plain, structures, table.durations_ps.shape[1]):
         yield from _costed(keys, structures, table, wanted)
     for key, schedule in _speculative(wanted, structures):
-        for d in wanted[key]:
-            timeline = _replayed(structures[key], schedule, table, d)
+        designs = sorted(wanted[key])
+        replays = _Replays(structures[key], schedule, table, designs)
+        for at, d in enumerate(designs):
             try:
-                yield key, d, _lane_of(structures[key], timeline)
+                yield key, d, _lane_of(structures[key], replays.timeline(at))
             except NotVectorisedError as refusal:
                 yield key, d, refusal
 
@@ -92,10 +96,35 @@ def _speculative(
             yield key, schedule
 
 
-def _replayed(
-    structure: Structure, schedule: Schedule, table: DesignTable, design: int
-) -> Timeline:
-    return replay(timed_schedule(structure, schedule, table, design))
+class _Replays:
+    """One schedule on some designs: together if there are several of them."""
+
+    def __init__(
+        self, structure: Structure, schedule: Schedule, table: DesignTable, designs: list[int]
+    ) -> None:
+        self._structure, self._schedule, self._table = structure, schedule, table
+        self._designs = designs
+        self._together: DesignTimes | None = None
+        speculation = schedule.speculation
+        durations = table.durations_ps[:, designs]
+        if speculation is None or len(designs) < SEVERAL_DESIGNS:
+            return
+        if DesignTimes.takes(speculation, durations):
+            self._together = DesignTimes(structure, schedule, speculation, durations)
+
+    @property
+    def latency_ps(self) -> Times:
+        """Per design."""
+        if self._together is not None:
+            return self._together.latency_ps
+        each = [self.timeline(at).latency_ps for at in range(len(self._designs))]
+        return np.array(each, dtype=np.int64)
+
+    def timeline(self, at: int) -> Timeline:
+        """That of one of the designs."""
+        design = self._designs[at]
+        schedule = timed_schedule(self._structure, self._schedule, self._table, design)
+        return replay(schedule) if self._together is None else self._together.timeline(schedule, at)
 
 
 def _lane_of(structure: Structure, timeline: Timeline) -> Lane:
