@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from simulator.compile import Path, fetch_rules, path_signature, sharing_a_plan
 from simulator.cost.memory import memory_of
+from simulator.errors import UserError
 from simulator.fast.batch import Times
 from simulator.fast.bounds import Timing, lower_bound_ps
 from simulator.fast.designs import (
@@ -22,7 +23,7 @@ from simulator.fast.designs import (
 )
 from simulator.fast.path_work import PathWork, PathWorks
 from simulator.fast.structure import Durations, NotVectorisedError, Structure, structure_of
-from simulator.fast.upper_bound import MostTiming, MostWorks, upper_bound_ps
+from simulator.fast.upper_bound import CUT_LAYOUTS, MostTiming, MostWorks, upper_bound_ps
 from simulator.ir import Program
 from simulator.mapping.layout import place_weights
 from simulator.mapping.placement import PinnedWeights
@@ -142,7 +143,18 @@ class Family:
         return found.reshape(self.n_candidates, len(specs))
 
     def closed_form(self, specs: Sequence[AcceleratorSpec], room_bytes: int) -> ClosedForm:
-        """Bounds of the mean latency without any schedule, for policies that do not speculate."""
+        """Bounds of the mean latency without any schedule.
+
+        Raises:
+            UserError: the policy may speculate, or the layout reads weights in pieces.
+        """
+        decides = any(group.is_decision for path in self._paths.values() for group in path.groups)
+        layouts = {spec.dram.weight_layout for spec in specs}
+        if (decides and self.policy is not Policy.ON_DEMAND) or layouts & CUT_LAYOUTS:
+            raise UserError(
+                f"no closed form bounds policy {self.policy.value} under layout "
+                f"{', '.join(sorted(layouts))} from above"
+            )
         self._plan_up_to(room_bytes)
         lower = np.zeros((self.n_candidates, len(specs)))
         upper = np.zeros_like(lower)

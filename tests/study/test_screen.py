@@ -10,6 +10,7 @@ import pytest
 from simulator.errors import UserError
 from simulator.fast.designs import timing_key
 from simulator.mapping.placement import PinnedWeights
+from simulator.policy import Policy
 from simulator.study.closed_form import UNKNOWN
 from simulator.study.context import Context
 from simulator.study.family import Demand, Family
@@ -91,3 +92,9 @@ def test_a_screen_says_no_to_what_it_cannot_bracket(context: Context, screen: Sc
     family = Family(tree.program, context.spec, PinnedWeights(), {(0,): 1})
     with pytest.raises(UserError, match="each above the one before"):
         Screen(family, context.spec, [10**9, 10**9], 2048)
+    family = Family(tree.program, context.spec, PinnedWeights(), {(0,): 1}, Policy.ORACLE)
+    with pytest.raises(UserError, match="no closed form bounds policy oracle"):
+        family.closed_form([context.spec], 2048)
+    cut = with_part(context.spec, "dram", weight_layout="channel_interleaved")
+    with pytest.raises(UserError, match="under layout channel_interleaved"):
+        Family(tree.program, cut, PinnedWeights(), {(0,): 1}).closed_form([cut], 2048)
