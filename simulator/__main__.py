@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from simulator.cli.interrupt import plain_interrupts
 from simulator.cli.services import Services
 from simulator.errors import UserError
 from simulator.version import __version__
@@ -65,7 +66,8 @@ def main(argv: list[str] | None = None) -> int:
             module.add_arguments(command)
     args = parser.parse_args(words)
     try:
-        module.execute(args, services())
+        with plain_interrupts():
+            module.execute(args, services())
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from simulator.cli.interrupt import plain_interrupts
 from simulator.cli.options import (
     add_simulation_options,
     parse_overrides,
@@ -241,7 +242,8 @@ def store_in(folder: Path) -> Iterator[Store]:
 def resumable(line: ProgressLine, store: Path) -> Iterator[None]:
     """Say how to go on after Ctrl-C."""
     try:
-        yield
+        with plain_interrupts():
+            yield
     except KeyboardInterrupt:
         line.close()
         if line.latest is not None:
