@@ -1,4 +1,4 @@
-"""What schedules cost on designs: those without speculation many at once, the others one by one."""
+"""What schedules cost on designs: many at once, but for the figures of those that speculate."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from simulator.study.checks import checked_axes
 from simulator.study.context import Context, Scenario, count_routes
 from simulator.study.design import make_design
 from simulator.study.evaluate import evaluate
+from simulator.study.lane import SEVERAL_DESIGNS
 from simulator.study.outcome import METRICS, Engine, Outcome
 from simulator.study.sweep import Sweep
 from simulator.study.vector import evaluate_together
@@ -80,6 +82,22 @@ def test_layouts_of_weights_in_banks_and_rows(tree: Workload) -> None:
             (outcome,) = evaluate_together([scenario])
             assert isinstance(outcome, Outcome), outcome
             assert outcome.metrics == by_events(scenario).metrics
+
+
+@pytest.mark.parametrize("policy", ["most_probable", "both_siblings", "oracle"])
+def test_so_many_designs_that_what_speculates_is_replayed_on_all(
+    context: Context, policy: str
+) -> None:
+    scenarios = [
+        context.scenario(
+            {"policy": policy, "dram.peak_bytes_per_s": rate, "scratchpad.capacity_kib": 16}
+        )
+        for rate in range(10**8, 10**10, 10**9)
+    ]
+    assert len(scenarios) > SEVERAL_DESIGNS
+    for scenario, outcome in zip(scenarios, evaluate_together(scenarios), strict=True):
+        assert isinstance(outcome, Outcome), outcome
+        assert outcome.metrics == by_events(scenario).metrics
 
 
 def test_what_is_refused_says_why(context: Context) -> None:
