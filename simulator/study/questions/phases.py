@@ -10,6 +10,7 @@ from simulator.study.questions.question import Question, Row, distinct, number, 
 from simulator.study.questions.regime import RULE
 from simulator.study.questions.saving import (
     DENSE,
+    POLICY_NOTE,
     SAVING_COLUMNS,
     policies,
     realizable,
@@ -19,9 +20,9 @@ from simulator.study.questions.saving import (
 
 BASE = "edge_npu"
 CAPACITIES_KIB = (128, 512, 2048, 8192, 32768)
-BALANCES = (40, 80, 160, 320, 640, 1280, 2560)
+BALANCES = (20, 80, 320, 1280)
 """MACs per byte of DRAM bandwidth; 320 is edge_npu as shipped."""
-QUICK = ((2048, 8192), (80, 640))
+QUICK = ((2048, 8192), (80, 320))
 ON_DEMAND = "on_demand"
 SHIPPED = "shipped device"
 TIE_POINTS = 0.05
@@ -153,7 +154,7 @@ QUESTION = Question(
         "anew in every cell. Shipped devices are marked where their own scratchpad and machine "
         "balance put them; they differ in more than these two. Policies within "
         f"{TIE_POINTS} points count as equal, and the first in the order of the policies is "
-        "named.\n\n" + RULE
+        f"named. {POLICY_NOTE}\n\n{RULE}"
     ),
     columns=COLUMNS,
     shown=(

@@ -10,6 +10,7 @@ from simulator.study.questions.regime import RULE, Regime
 from simulator.study.questions.saving import (
     COMPUTE_BOUND,
     DENSE,
+    POLICY_NOTE,
     SAVING_COLUMNS,
     WEIGHT_BOUND,
     policies,
@@ -130,8 +131,7 @@ QUESTION = Question(
         "ResNet-50 for ImageNet, int8 or as the device computes, batch 1, from a cold scratchpad, "
         "each device as it is shipped and `edge_npu` also with four times its bandwidth. The "
         "baseline is the dense network, which prefetches its weights across layers for as much as "
-        "there is room. `tied` runs the tree whose siblings hold weights in common, all other "
-        "policies the plain tree.\n\n" + RULE
+        f"there is room. {POLICY_NOTE}\n\n{RULE}"
     ),
     columns=COLUMNS,
     shown=(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simulator.policy import Policy
+from simulator.policy import Policy, PolicyChoice
 from simulator.study.outcome import Outcome, Status
 from simulator.study.questions.lab import Device, Lab, Point, active_saving_percent
 from simulator.study.questions.question import Row
@@ -29,6 +29,16 @@ COMPUTE_BOUND = Device(
     "edge_npu, 25.6 GB/s",
 )
 """The README's two devices: the shipped one, and the same array with four times the bandwidth."""
+
+_EARLY = PolicyChoice(Policy.EARLY_ROUTER)
+POLICY_NOTE = (
+    "`tied` runs the tree whose siblings hold weights in common, all other policies the plain "
+    "tree. Guesses come from the leaf shares (`--predictor prior`), but for `early_router`: a "
+    f"router {_EARLY.early_blocks} block{'s' if _EARLY.early_blocks > 1 else ''} before the router "
+    f"proper that is right in a share of {_EARLY.early_accuracy!r} of the decisions "
+    "(assumed; [break_even](break_even.md) varies both)."
+)
+"""What the policies of a table assume, for its page."""
 
 SAVING_COLUMNS = (
     *("regime", "latency_saving_percent", "energy_saving_percent"),

@@ -11,6 +11,7 @@ from simulator.study.questions.saving import (
     COMMON_BLOCKS,
     COMPUTE_BOUND,
     DENSE,
+    POLICY_NOTE,
     SAVING_COLUMNS,
     TREE,
     WEIGHT_BOUND,
@@ -137,7 +138,8 @@ QUESTION = Question(
         "images (its level-1 nodes have two and one children), and its leaf shares are those "
         "measured there: it shows what an irregular tree costs, not what ImageNet calls for. The "
         "ViT hybrid has dense attention and tree-structured feed-forward layers. None of the trees "
-        "but the paper's is trained here, so accuracy is not weighed against cost.\n\n" + RULE
+        "but the paper's is trained here, so accuracy is not weighed against cost. "
+        f"{POLICY_NOTE}\n\n{RULE}"
     ),
     columns=COLUMNS,
     shown=(
