@@ -7,12 +7,13 @@ import pytest
 
 from reports.sheet import png_bytes
 from reports.studies.questions import FIGURES, csv_text, read_rows, write_question
-from simulator.__main__ import main
+from simulator.__main__ import main, services
+from simulator.cli.resolve import resolve_workload
 from simulator.policy import Policy
 from simulator.routes import draw_routes
 from simulator.simulation import run_workload
 from simulator.study.outcome import METRICS, Outcome, Status
-from simulator.study.questions import prefetch, waterfall
+from simulator.study.questions import break_even, phases, prefetch, waterfall
 from simulator.study.questions.lab import Device, Point
 from simulator.study.questions.provenance import provenance
 from simulator.study.questions.question import number, where
@@ -146,3 +147,53 @@ def test_bad_options_are_one_line(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["study", "prefetch", "--out", str(tmp_path / "file"), "--workers", "1"]) == 2
     assert "is a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("gains", "threshold"),
+    [
+        ([-4.0, -1.0, 1.0], 0.75),  # half way between 0.5 and 1
+        ([-3.0, 1.0, 2.0], 0.375),  # three quarters of the way from 0 to 0.5
+        ([0.0, 1.0, 2.0], break_even.ALWAYS),
+        ([-3.0, -2.0, -0.1], break_even.NEVER),
+        ([-0.01, 0.02, 0.0], break_even.NOWHERE),
+    ],
+)
+def test_break_even_is_where_the_gain_changes_sign(gains, threshold):
+    rows = [
+        {"accuracy_fraction": a, "gain": g} for a, g in zip((0.0, 0.5, 1.0), gains, strict=True)
+    ]
+    assert break_even.crossing(rows, "gain") == threshold
+
+
+def test_the_prior_is_right_as_often_as_the_likeliest_arms_are_taken():
+    tree = resolve_workload("sigmab_resnet50", services())
+    # Leaf shares 16.6, 30.8, 17.6 and 35.1 of 100.1: first B, then the second leaf of either arm.
+    first, second = 17.6 + 35.1, 30.8 + 35.1
+    assert break_even.prior_accuracy(tree) == pytest.approx((first + second) / 2 / 100.1)
+
+
+def test_a_guess_that_is_always_right_is_the_case_of_perfect_speculation(lab):
+    rows = break_even.collect(lab, quick=True)
+    wrong, right = rows
+    tree = load_workload("sigmab_resnet50")
+    demand = run_workload(tree, load_spec("edge_npu"), Policy.ON_DEMAND, draw_routes(tree, 1000, 0))
+    assert wrong["speculation_early_mb"] == 0
+    assert right["speculation_wasted_mb"] == 0
+    assert number(right, "latency_ms") <= number(wrong, "latency_ms")
+    leaves = {arms: result.latency_ps for arms, result in demand.results.items()}
+    mean = sum(share * leaves[arms] for arms, share in (((0,), 0.7), ((1,), 0.3)))
+    assert right["on_demand_latency_ms"] == pytest.approx(mean / 1e9, rel=1e-9)
+
+
+def test_of_policies_as_good_as_each_other_the_first_wins():
+    cell = [
+        {"policy": policy, "latency_saving_percent": saving}
+        for policy, saving in (
+            ("on_demand", 40.0),
+            ("most_probable", 42.0),
+            ("both_siblings", 42.0 + phases.TIE_POINTS / 2),
+            ("oracle", 50.0),
+        )
+    ]
+    assert phases.winner(cell)["policy"] == "most_probable"
