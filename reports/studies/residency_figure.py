@@ -20,8 +20,11 @@ MEASURES = (
     ("latency_saving_percent", "latency saved (%)"),
     ("energy_saving_percent", "energy saved (%)"),
 )
-_TINTS = (palette.BLUE, palette.ORANGE, palette.GREEN, palette.PURPLE, palette.VERMILION)
-_MARKS = ("o", "s", "D", "^", "v")
+_TINTS = (
+    *(palette.BLUE, palette.ORANGE, palette.GREEN, palette.PURPLE, palette.VERMILION),
+    palette.SKY,
+)
+_MARKS = ("o", "s", "D", "^", "v", "P")
 
 
 def draw_residency(rows: Sequence[Row]) -> Sheet:
