@@ -76,10 +76,10 @@ def _policy_claim(rows: Sequence[Row], policy: str) -> str:
     text = (
         f"`{policy}`{'' if realizable(policy) else ' (a bound)'}: "
         f"{_signed(gains[most])} points of latency against on_demand at best ({most}), "
-        f"{_signed(gains[least])} at worst ({least})"
+        f"{_signed(gains[least])} at worst ({least}), over {len(mine)} devices"
     )
     if slower:
-        text += f"; slower on {len(slower)} of {len(mine)} devices"
+        text += f"; slower on {len(slower)} of them"
     reads = "as many weight bytes" if max(map(abs, extra)) < 0.05 else _reads(extra)
     return f"{text}; {reads}."
 

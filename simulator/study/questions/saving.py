@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from simulator.policy import Policy, PolicyChoice
+from simulator.policy import SPECULATING, Policy, PolicyChoice
 from simulator.study.outcome import Outcome, Status
 from simulator.study.questions.lab import Device, Lab, Point, active_saving_percent
 from simulator.study.questions.question import Row
@@ -30,13 +31,20 @@ COMPUTE_BOUND = Device(
 )
 """The README's two devices: the shipped one, and the same array with four times the bandwidth."""
 
+GUESSES = tuple(policy.value for policy in SPECULATING)
+LEAST_WAIT_PERCENT = 1.0
+GUESS_NOTE = (
+    f"Where fetching on demand waits for the route less than {LEAST_WAIT_PERCENT:g} % of the time, "
+    "policies that guess have next to nothing to gain and are not simulated."
+)
+
 _EARLY = PolicyChoice(Policy.EARLY_ROUTER)
 POLICY_NOTE = (
     "`tied` runs the tree whose siblings hold weights in common, all other policies the plain "
     "tree. Guesses come from the leaf shares (`--predictor prior`), but for `early_router`: a "
     f"router {_EARLY.early_blocks} block{'s' if _EARLY.early_blocks > 1 else ''} before the router "
     f"proper that is right in a share of {_EARLY.early_accuracy!r} of the decisions "
-    "(assumed; [break_even](break_even.md) varies both)."
+    f"(assumed; [break_even](break_even.md) varies both). {GUESS_NOTE}"
 )
 """What the policies of a table assume, for its page."""
 
@@ -67,16 +75,39 @@ def tree_for(policy: str) -> str:
 
 
 def savings(lab: Lab, dense: list[Point], trees: list[Point]) -> list[Row]:
-    """The saving of each tree point against the dense point at the same place."""
-    outcomes = lab.evaluate([*dense, *trees])
-    pairs = zip(outcomes[: len(dense)], outcomes[len(dense) :], strict=True)
+    """The saving of each tree point against the dense point at the same place.
+
+    Guesses are simulated only where there is something to gain, see GUESS_NOTE.
+    """
+    demand = [replace(point, policy=Policy.ON_DEMAND.value) for point in trees]
+    first = lab.evaluate([*dense, *demand])
+    waits = [route_wait_percent(outcome) for outcome in first[len(dense) :]]
+    asked = [
+        at
+        for at, (point, wait) in enumerate(zip(trees, waits, strict=True))
+        if point.policy not in GUESSES or wait >= LEAST_WAIT_PERCENT
+    ]
+    found = dict(zip(asked, lab.evaluate([trees[at] for at in asked]), strict=True))
     rows: list[Row] = []
-    for (base, tree), base_point, point in zip(pairs, dense, trees, strict=True):
-        analytic = active_saving_percent(
-            lab.workload(base_point.workload), lab.workload(point.workload)
-        )
-        rows.append(saving(base, tree, analytic))
+    for at, (base_point, point) in enumerate(zip(dense, trees, strict=True)):
+        base = first[at]
+        if at in found:
+            analytic = active_saving_percent(
+                lab.workload(base_point.workload), lab.workload(point.workload)
+            )
+            rows.append(saving(base, found[at], analytic))
+            continue
+        reason = f"not simulated: on demand waits {waits[at]:.2f} % of its time for the route"
+        blank: Row = dict.fromkeys(SAVING_COLUMNS)
+        rows.append({**blank, "regime": regime_of(base).value, "reason": reason})
     return rows
+
+
+def route_wait_percent(outcome: Outcome) -> float:
+    """Share of the time that is spent waiting for the route; all of it if that is not known."""
+    if outcome.status is Status.INFEASIBLE:
+        return 100.0
+    return 100 * metric(outcome, "route_wait_ps") / metric(outcome, "latency_mean_ps")
 
 
 def saving(dense: Outcome, tree: Outcome, analytic_percent: float) -> Row:

@@ -13,10 +13,14 @@ from simulator.study.questions.regime import RULE, metric, regime_of
 from simulator.study.questions.saving import (
     COMPUTE_BOUND,
     DENSE,
+    GUESS_NOTE,
+    GUESSES,
+    LEAST_WAIT_PERCENT,
     TREE,
     WEIGHT_BOUND,
     policies,
     realizable,
+    route_wait_percent,
     tree_for,
 )
 
@@ -36,8 +40,16 @@ def collect(lab: Lab, quick: bool) -> list[Row]:
     """The stages of every device, for latency and for energy."""
     devices = DEVICES[:1] if quick else DEVICES
     asked = [ON_DEMAND, ORACLE] if quick else policies()
+    demand = lab.evaluate([Point(device, TREE, ON_DEMAND) for device in devices])
+    tried = {
+        device: [p for p in asked if p not in GUESSES or wait >= LEAST_WAIT_PERCENT]
+        for device, wait in zip(devices, map(route_wait_percent, demand), strict=True)
+    }
     points = [
-        [Point(device, DENSE), *(Point(device, tree_for(policy), policy) for policy in asked)]
+        [
+            Point(device, DENSE),
+            *(Point(device, tree_for(policy), policy) for policy in tried[device]),
+        ]
         for device in devices
     ]
     outcomes = iter(lab.evaluate([point for row in points for point in row]))
@@ -45,7 +57,7 @@ def collect(lab: Lab, quick: bool) -> list[Row]:
     rows: list[Row] = []
     for device in devices:
         dense = next(outcomes)
-        trees = {policy: next(outcomes) for policy in asked}
+        trees = {policy: next(outcomes) for policy in tried[device]}
         best = _best_guess(trees)
         stages = {
             LATENCY: _latency_stages(lab.spec(device), dense, trees, best),
@@ -193,7 +205,7 @@ QUESTION = Question(
         "fastest policy a device can follow, without and with the time lost to wrong guesses.\n\n"
         "Energy: only weights cost; activations; whole bursts; as DRAM really draws it; "
         "arithmetic; scratchpad; static power over the oracle's latency; over that of fetching on "
-        "demand; then the energy of the same policy.\n\n" + RULE
+        f"demand; then the energy of the same policy. {GUESS_NOTE}\n\n{RULE}"
     ),
     columns=COLUMNS,
     shown=(
