@@ -18,7 +18,7 @@ from simulator.study.questions.phases import ON_DEMAND, SHIPPED, cells, winner
 from simulator.study.questions.question import Row, distinct, number, where
 from simulator.study.questions.regime import Regime
 
-CELL_IN = (0.7, 0.46)
+CELL_IN = (0.7, 0.6)
 LEFT_IN = 0.75
 GAP_IN = 0.75
 LIST_IN = 1.7
@@ -33,7 +33,7 @@ def draw_phases(rows: Sequence[Row]) -> Sheet:
     devices = where(rows, kind=SHIPPED)
     sheet = Sheet(
         width_in=2 * MARGIN_IN + LEFT_IN + 2 * width_in + GAP_IN + 0.25 + LIST_IN,
-        height_in=HEADER_IN + 0.35 + max(height_in, 0.17 * len(devices)) + 1.05,
+        height_in=HEADER_IN + 0.35 + max(height_in + 1.15, 0.17 * len(devices) + 0.2),
         headline="Which policy wins where",
         caption="2048 MACs at 1 GHz, other scratchpads and bandwidths; SigmaB ResNet-50 against "
         "dense ResNet-50\nwith prefetch; numbers in boxes: where shipped devices lie in the plane",

@@ -9,13 +9,13 @@ ANALYTIC = palette.DARK_GREY
 """Of the line that marks the analytic saving."""
 
 _COLOURS = (
-    palette.BLUE,
+    palette.GREY,
     palette.ORANGE,
     palette.GREEN,
     palette.PURPLE,
     palette.VERMILION,
+    palette.BLUE,
     palette.SKY,
-    palette.YELLOW,
 )
 _MARKS = ("o", "s", "D", "^", "v", "P", "X")
 
