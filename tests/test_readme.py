@@ -39,6 +39,11 @@ def test_readme_shows_what_the_command_prints(command: str, output: str) -> None
     assert output_of(command) == output
 
 
+def test_readme_leads_with_what_the_study_found() -> None:
+    answer = (ROOT / "docs" / "studies" / "answer.md").read_text("utf-8")
+    assert answer in README.read_text("utf-8")
+
+
 def test_readme_pictures_exist() -> None:
     pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README.read_text("utf-8"))
     assert pictures
