@@ -59,10 +59,9 @@ def lab(tmp_path_factory):
 
 
 def few_points(monkeypatch) -> None:
-    """Only what runs in a moment: no speculation, one cell of the plane."""
+    """Only what runs in a moment: no speculation."""
     for module in (prefetch, waterfall, phases, shapes):
         monkeypatch.setattr(module, "policies", lambda: ["on_demand", "oracle"])
-    monkeypatch.setattr(phases, "QUICK", ((2048,), (320,)))
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
