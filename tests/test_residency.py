@@ -8,7 +8,7 @@ from simulator.compile import compile_program
 from simulator.errors import InfeasiblePlanError
 from simulator.ir import Branch, Dims, Layer, Op, Program
 from simulator.mapping.groups import analyse_liveness, group_program
-from simulator.mapping.residency import Residency, choose_residency
+from simulator.mapping.residency import Residency, ResidencyChooser
 from simulator.policy import Policy
 from simulator.spec import AcceleratorSpec
 from tests.devices import device
@@ -38,7 +38,7 @@ def fan_in() -> Program:
 def residency(prog: Program, budget: int, spec: AcceleratorSpec) -> Residency:
     """With 10 B of tile buffers for every layer, wherever its tensors are."""
     live = analyse_liveness(group_program(prog), prog.inputs)
-    return choose_residency(live, prog.inputs, budget, spec, lambda _live, _in_dram: 10)
+    return ResidencyChooser(live, prog.inputs, spec).choose(budget, lambda _live, _in_dram: 10)
 
 
 NAMES = {

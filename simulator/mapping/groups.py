@@ -44,12 +44,12 @@ class LayerGroup:
     is_guess: bool = False
     ahead: tuple[tuple[LayerGroup, ...], ...] = ()
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The main layer's name."""
         return self.main.name
 
-    @property
+    @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """Main layer, then epilogue."""
         return (self.main, *self.epilogue)

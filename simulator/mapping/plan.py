@@ -24,9 +24,7 @@ from simulator.mapping.groups import (
 )
 from simulator.mapping.residency import (
     Residency,
-    always_in_dram,
-    choose_residency,
-    resident_demand_bytes,
+    ResidencyChooser,
     tensor_bits,
     tensor_bytes,
 )
@@ -40,6 +38,8 @@ COMMAND_CYCLES = 25
 """PE cycles charged per DMA command when blockings are compared: 50 ns at 1 GHz, shared by two
 channels. The same for all accelerators, as the balances are, for the reason above."""
 RESERVES = (0.0, 0.25)
+
+_Shaped = tuple[GroupShape, Candidates]
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,10 @@ class MappingProblem:
         self._input_names = frozenset(t.name for t in program.inputs)
         self.steps: tuple[GroupedStep, ...] = group_program(program, spec.toolchain.fuses_additions)
         self.liveness = analyse_liveness(self.steps, program.inputs)
-        self._known: dict[tuple[str, frozenset[str]], tuple[GroupShape, Candidates]] = {}
-        self._candidates: dict[GroupShape, tuple[GroupShape, Candidates]] = {}
+        self._chooser = ResidencyChooser(self.liveness, program.inputs, spec)
+        self._known: dict[tuple[str, frozenset[str]], _Shaped] = {}
+        self._candidates: dict[GroupShape, _Shaped] = {}
+        self._shaped: dict[frozenset[str], dict[str, _Shaped]] = {}
         self._best: dict[tuple[GroupShape, int, float], Tiling] = {}
         self._group_work: dict[str, tuple[int, int, int]] = {}
 
@@ -137,21 +139,17 @@ class MappingProblem:
 
     def _resident_demands(self) -> list[int]:
         """Per group, bytes that keep all its activations on chip beside its smallest tiles."""
-        streamed, _ = always_in_dram(self.liveness, self.inputs, self.spec)
+        shaped = self._all_shaped(self._chooser.streamed)
         return [
-            resident_demand_bytes(live, streamed, self.spec)
-            + self._candidates_of(live, streamed)[1].smallest_buffer_bytes
-            for live in self.liveness.values()
+            demand_bytes + shaped[name][1].smallest_buffer_bytes
+            for name, demand_bytes in self._chooser.demand_bytes.items()
         ]
 
     def least_budget(self) -> tuple[int, str]:
         """The least scratchpad bytes that map the program, and the group that needs them."""
         everything = frozenset(t for live in self.liveness.values() for t in live.tensor_names)
-        demands = []
-        for name, live in self.liveness.items():
-            buffers = self._candidates_of(live, everything)[1].smallest_buffer_bytes
-            demands.append((buffers, name))
-        return max(demands)
+        shaped = self._all_shaped(everything)
+        return max((each.smallest_buffer_bytes, name) for name, (_, each) in shaped.items())
 
     def path(self, arms: tuple[int, ...]) -> list[LayerGroup]:
         """The groups one route runs, in order."""
@@ -171,21 +169,21 @@ class MappingProblem:
                 min(reserve, candidates.largest_buffer_bytes), candidates.smallest_buffer_bytes
             )
 
-        return choose_residency(self.liveness, self.inputs, budget_bytes, self.spec, tile_bytes_of)
+        return self._chooser.choose(budget_bytes, tile_bytes_of)
 
     def fits(self, residency: Residency, budget_bytes: int) -> bool:
         """Whether every group's smallest tiles fit beside what a residency keeps on chip."""
         return all(
-            residency.resident_bytes[name]
-            + self._candidates_of(live, residency.in_dram)[1].smallest_buffer_bytes
-            <= budget_bytes
-            for name, live in self.liveness.items()
+            residency.resident_bytes[name] + candidates.smallest_buffer_bytes <= budget_bytes
+            for name, (_, candidates) in self._all_shaped(residency.in_dram).items()
         )
 
     def plan(self, residency: Residency, knobs: Knobs) -> Plan:
         """Tile every group for a residency made at the same budget and reserve."""
+        shaped = self._all_shaped(residency.in_dram)
         groups = {
-            name: self._plan_group(live, residency, knobs) for name, live in self.liveness.items()
+            name: self._plan_group(live, shaped[name], residency.resident_bytes[name], knobs)
+            for name, live in self.liveness.items()
         }
         return Plan(knobs, residency, groups)
 
@@ -207,21 +205,20 @@ class MappingProblem:
 
     def least_dram_bytes(self, residency: Residency, path: list[LayerGroup]) -> int:
         """A lower bound on the bytes any plan with this residency moves on a path."""
-        return sum(
-            self._candidates_of(self.liveness[group.name], residency.in_dram)[1].least_dram_bytes
-            for group in path
-        )
+        shaped = self._all_shaped(residency.in_dram)
+        return sum(shaped[group.name][1].least_dram_bytes for group in path)
 
-    def _plan_group(self, live: Liveness, residency: Residency, knobs: Knobs) -> GroupPlan:
-        shape, candidates = self._candidates_of(live, residency.in_dram)
-        resident = residency.resident_bytes[live.group.name]
-        room = knobs.budget_bytes - resident
+    def _plan_group(
+        self, live: Liveness, shaped: _Shaped, resident_bytes: int, knobs: Knobs
+    ) -> GroupPlan:
+        shape, candidates = shaped
+        room = knobs.budget_bytes - resident_bytes
         key = (shape, room, knobs.cycles_per_byte)
         tiling = self._best.get(key)
         if tiling is None:
             tiling = candidates.best(room, knobs.cycles_per_byte, COMMAND_CYCLES)
             self._best[key] = tiling
-        return GroupPlan(live, shape, tiling, resident, *self._work_of(live.group))
+        return GroupPlan(live, shape, tiling, resident_bytes, *self._work_of(live.group))
 
     def _work_of(self, group: LayerGroup) -> tuple[int, int, int]:
         """Vector cycles, vector operations and MACs."""
@@ -234,7 +231,16 @@ class MappingProblem:
             self._group_work[group.name] = found
         return found
 
-    def _candidates_of(self, live: Liveness, in_dram: Set[str]) -> tuple[GroupShape, Candidates]:
+    def _all_shaped(self, in_dram: frozenset[str]) -> dict[str, _Shaped]:
+        """Every group's shape and blockings when some tensors are in DRAM."""
+        found = self._shaped.get(in_dram)
+        if found is None:
+            found = self._shaped[in_dram] = {
+                name: self._candidates_of(live, in_dram) for name, live in self.liveness.items()
+            }
+        return found
+
+    def _candidates_of(self, live: Liveness, in_dram: Set[str]) -> _Shaped:
         key = (live.group.name, live.tensor_names.intersection(in_dram))
         found = self._known.get(key)
         if found is None:

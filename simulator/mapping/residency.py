@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 
@@ -60,60 +60,83 @@ def always_in_dram(
     return frozenset(streamed), frozenset(staged)
 
 
-def choose_residency(
-    liveness: dict[str, Liveness],
-    inputs: tuple[Tensor, ...],
-    budget_bytes: int,
-    spec: AcceleratorSpec,
-    tile_bytes_of: Callable[[Liveness, Set[str]], int],
-) -> Residency:
-    """Keep everything on chip that fits beside the tiles; move the cheapest to DRAM otherwise.
+class ResidencyChooser:
+    """Decides what stays on chip, at any budget; knows what is live at each group, and its size.
 
-    Groups are visited in execution order, again and again until nothing moves. Where the live
-    tensors and the group's tile buffers exceed the budget, tensors leave in order of the traffic
-    they cause per byte they free (one write plus one read per reader), the largest first among
-    equals.
-
-    `tile_bytes_of` says how many bytes of tile buffers a group needs when the given tensors are
-    in DRAM.
-
-    Raises:
-        InfeasiblePlanError: a group's smallest tiles do not fit even with all else in DRAM.
+    Attributes:
+        streamed: tensors that pass through DRAM at every budget.
+        demand_bytes: by group, bytes of the tensors on chip while it runs if only those do; tile
+            buffers not counted.
     """
-    readers = Counter(t.name for live in liveness.values() for t in live.inputs)
-    streamed, staged = always_in_dram(liveness, inputs, spec)
-    in_dram = set(streamed)
-    settled = False
-    while not settled:
-        settled = True
-        for live in liveness.values():
-            while True:
-                residents = resident_tensors(live, in_dram)
-                used = sum(tensor_bytes(t, spec) for t in residents)
-                tiles = tile_bytes_of(live, in_dram)
-                if used + tiles <= budget_bytes:
-                    break
-                if not residents:
-                    raise _infeasible(live, tiles, budget_bytes)
-                leaving = min(
-                    residents, key=lambda t: (readers[t.name], -tensor_bytes(t, spec), t.name)
-                )
-                in_dram.add(leaving.name)
-                settled = False
-    fixed = frozenset(in_dram)
-    return Residency(
-        in_dram=fixed,
-        resident_bytes={
-            name: sum(tensor_bytes(t, spec) for t in resident_tensors(live, fixed))
-            for name, live in liveness.items()
-        },
-        staged_bytes={t.name: tensor_bytes(t, spec) for t in inputs if t.name in staged - fixed},
-    )
 
+    def __init__(
+        self, liveness: dict[str, Liveness], inputs: tuple[Tensor, ...], spec: AcceleratorSpec
+    ) -> None:
+        self._liveness, self._inputs, self._spec = liveness, inputs, spec
+        self._readers = Counter(t.name for live in liveness.values() for t in live.inputs)
+        self.streamed, self._staged = always_in_dram(liveness, inputs, spec)
+        self._bytes: dict[str, int] = {}
+        self._groups_with: dict[str, list[str]] = defaultdict(list)
+        for name, live in liveness.items():
+            for tensor in {t.name: t for t in (*live.through, *live.inputs, live.group.ofmap)}:
+                self._groups_with[tensor].append(name)
+            for t in (*live.inputs, live.group.ofmap):
+                self._bytes[t.name] = tensor_bytes(t, spec)
+        self.demand_bytes = {
+            name: self._resident_bytes(live, self.streamed) for name, live in liveness.items()
+        }
 
-def resident_demand_bytes(live: Liveness, in_dram: frozenset[str], spec: AcceleratorSpec) -> int:
-    """Scratchpad bytes of the resident tensors while a group runs, tile buffers not counted."""
-    return sum(tensor_bytes(t, spec) for t in resident_tensors(live, in_dram))
+    def choose(
+        self, budget_bytes: int, tile_bytes_of: Callable[[Liveness, Set[str]], int]
+    ) -> Residency:
+        """Keep everything on chip that fits beside the tiles; move the cheapest to DRAM otherwise.
+
+        Groups are visited in execution order, again and again until nothing moves. Where the live
+        tensors and the group's tile buffers exceed the budget, tensors leave in order of the
+        traffic they cause per byte they free (one write plus one read per reader), the largest
+        first among equals.
+
+        `tile_bytes_of` says how many bytes of tile buffers a group needs when the given tensors
+        are in DRAM; only those it reads or writes matter.
+
+        Raises:
+            InfeasiblePlanError: a group's smallest tiles do not fit even with all else in DRAM.
+        """
+        in_dram = set(self.streamed)
+        demand_bytes = dict(self.demand_bytes)
+        unsettled = set(self._liveness)
+        while unsettled:
+            for name, live in self._liveness.items():
+                while name in unsettled:
+                    unsettled.remove(name)
+                    tiles = tile_bytes_of(live, in_dram)
+                    if demand_bytes[name] + tiles <= budget_bytes:
+                        break
+                    leaving = self._cheapest(live, in_dram)
+                    if leaving is None:
+                        raise _infeasible(live, tiles, budget_bytes)
+                    in_dram.add(leaving)
+                    for other in self._groups_with[leaving]:
+                        demand_bytes[other] = self._resident_bytes(self._liveness[other], in_dram)
+                        unsettled.add(other)
+        return Residency(
+            in_dram=frozenset(in_dram),
+            resident_bytes=demand_bytes,
+            staged_bytes={
+                t.name: tensor_bytes(t, self._spec)
+                for t in self._inputs
+                if t.name in self._staged and t.name not in in_dram
+            },
+        )
+
+    def _cheapest(self, live: Liveness, in_dram: Set[str]) -> str | None:
+        """The tensor to leave first while a group runs; None if none is left."""
+        names = [t.name for t in resident_tensors(live, in_dram)]
+        rank = {name: (self._readers[name], -self._bytes[name], name) for name in names}
+        return min(names, key=lambda name: rank[name], default=None)
+
+    def _resident_bytes(self, live: Liveness, in_dram: Set[str]) -> int:
+        return sum(self._bytes[t.name] for t in resident_tensors(live, in_dram))
 
 
 def resident_tensors(live: Liveness, in_dram: Set[str]) -> list[Tensor]:
