@@ -45,9 +45,9 @@ BUDGETS_AT_ONCE = 4
 """How many budgets are planned before the best of their plans is replayed, after the first."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Path:
-    """The groups a case runs, and what it speculates on."""
+    """The groups a case runs, and what it speculates on. A path equals itself alone."""
 
     groups: list[LayerGroup]
     wants: tuple[Wants, ...]
@@ -58,6 +58,7 @@ class Path:
 
 
 PathCost = Callable[[Path], int]
+"""Picoseconds or bytes of a path."""
 TimingOf = Callable[[tuple[Wants, ...]], Timing]
 
 
@@ -87,12 +88,16 @@ class CompiledProgram:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """Of equal latency, the one of the larger budget and then of the earlier knobs is taken."""
+    """Of equal latency, the one of the larger budget and then of the earlier knobs is taken.
+
+    `schedules` are those that were built to find the latency.
+    """
 
     latency_ps: int
     order: tuple[int, int]
     plan: Plan
     fetch: FetchRule
+    schedules: dict[Path, Schedule]
 
     @property
     def rank(self) -> tuple[int, tuple[int, int]]:
@@ -159,8 +164,9 @@ def compile_program(
             raise _does_not_fit(problem, spec)
         for arms, path in objective.paths.items():
             plans[arms] = best.plan
-            fetches[arms] = replace(best.fetch, wants=path.wants)
-            schedules[arms] = scheduler.build(best.plan, path.groups, fetches[arms])
+            rule = fetches[arms] = replace(best.fetch, wants=path.wants)
+            built = best.schedules.get(path)
+            schedules[arms] = built or scheduler.build(best.plan, path.groups, rule)
     counts = (search.considered, search.replayed)
     return CompiledProgram(plans, schedules, fetches, pinned, stored, *counts)
 
@@ -230,18 +236,26 @@ class _Search:
     def try_budgets(self, budgets: list[int]) -> None:
         """Try every plan of some budgets, the most promising ones first."""
         plans = [plan for each in budgets for plan in self.problem.plans_at(each, self._worthwhile)]
-        if plans:
-            self._try_plans(plans)
+        hopeful = [plan for plan in plans if self._may_be_best(partial(_traffic_bytes, plan))]
+        if hopeful:
+            self._try_plans(hopeful)
+        self.considered += len(plans)
 
     def _worthwhile(self, residency: Residency) -> bool:
         """Whether plans of a residency may be faster than what is known."""
-        bound_ps = partial(self._traffic_bound_ps, residency)
+        return self._may_be_best(partial(self._least_bytes, residency))
+
+    def _may_be_best(self, least_bytes: PathCost) -> bool:
+        """Whether a plan that moves so many bytes on a path may be faster than what is known."""
+
+        def bound_ps(path: Path) -> int:
+            return self.dram.least_occupancy_ps(least_bytes(path))
+
         return not all(objective.hopeless(bound_ps) for objective in self.objectives)
 
     def _try_plans(self, plans: list[Plan]) -> None:
         """Replay plans in the order of their bounds."""
         first = self.considered
-        self.considered += len(plans)
         replayed: dict[tuple[int, FetchRule], dict[Signature, int]] = {}
         for objective in self.objectives:
             bounds = objective.bounds_ps(self.works, plans, self.rules)
@@ -251,27 +265,39 @@ class _Search:
                     break
                 fetch = list(self.rules)[number]
                 known = replayed.setdefault((at, fetch), {})
-                latency = objective.mean_ps(partial(self._latency_ps, plans[at], fetch, known))
-                objective.offer(_Candidate(latency, (first + at, number), plans[at], fetch))
+                built: dict[Path, Schedule] = {}
+                cost_ps = partial(self._latency_ps, plans[at], fetch, known, built)
+                latency, order = objective.mean_ps(cost_ps), (first + at, number)
+                objective.offer(_Candidate(latency, order, plans[at], fetch, built))
         self.replayed += len(replayed)
 
     def _timing(self, rule: FetchRule, wants: tuple[Wants, ...]) -> Timing:
         return Timing.of(self.problem.spec, self.dram, replace(rule, wants=wants))
 
-    def _traffic_bound_ps(self, residency: Residency, path: Path) -> int:
-        """All bytes that any plan with this residency moves, at full rate."""
-        n_bytes = self.problem.least_dram_bytes(residency, path.groups)
-        return self.dram.least_occupancy_ps(n_bytes)
+    def _least_bytes(self, residency: Residency, path: Path) -> int:
+        """What any plan with this residency moves at least."""
+        return self.problem.least_dram_bytes(residency, path.groups)
 
     def _latency_ps(
-        self, plan: Plan, fetch: FetchRule, known: dict[Signature, int], path: Path
+        self,
+        plan: Plan,
+        fetch: FetchRule,
+        known: dict[Signature, int],
+        built: dict[Path, Schedule],
+        path: Path,
     ) -> int:
         """Replay a path, unless one of the same shapes and tilings was: sibling leaves, say."""
         signature = path_signature(plan, path, fetch, self.scheduler.costs)
         if signature not in known:
             rule = replace(fetch, wants=path.wants)
-            known[signature] = replay(self.scheduler.build(plan, path.groups, rule)).latency_ps
+            built[path] = self.scheduler.build(plan, path.groups, rule)
+            known[signature] = replay(built[path]).latency_ps
         return known[signature]
+
+
+def _traffic_bytes(plan: Plan, path: Path) -> int:
+    """What a plan moves at least."""
+    return sum(plan.groups[group.name].tiling.least_dram_bytes for group in path.groups)
 
 
 def path_signature(plan: Plan, path: Path, fetch: FetchRule, costs: TransferCosts) -> Signature:
