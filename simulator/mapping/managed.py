@@ -75,9 +75,9 @@ def _split(load: Load, spans: Sequence[WeightSpan], first_touch: bool) -> list[L
     parts = []
     if kept and first_touch:
         at = last - streamed - kept
-        once = replace(load, n_bytes=kept, held_for=0, kept=True, direct=False, repeats=1)
-        parts.append(replace(once, offset_bytes=at))
+        once = load._replace(n_bytes=kept, held_for=0, kept=True, direct=False, repeats=1)
+        parts.append(once._replace(offset_bytes=at))
     if streamed:
         n_bytes, at = streamed * load.repeats, last - streamed
-        parts.append(replace(load, n_bytes=n_bytes, offset_bytes=at))
+        parts.append(load._replace(n_bytes=n_bytes, offset_bytes=at))
     return parts

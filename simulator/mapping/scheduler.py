@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,14 +33,13 @@ from simulator.mapping.speculation import (
     speculation_columns,
 )
 from simulator.mapping.ties import Ranges, split_ties, tied_ranges
-from simulator.mapping.tiles import Load, TiledGroup, TransferKind, tile_group
+from simulator.mapping.tiles import Cuts, Load, TiledGroup, TransferKind, tile_group
 from simulator.mapping.tiling import GroupShape, Tiling
 from simulator.mapping.transfers import Command, TransferCosts
 from simulator.spec import AcceleratorSpec
 
 
-@dataclass(frozen=True)
-class _PlacedLoad:
+class _PlacedLoad(NamedTuple):
     """A load, the tile that needs it, the tile that releases it, and whose store it follows.
 
     `after_store_of` is the tile whose store must be complete first: the load reads what was
@@ -67,13 +66,14 @@ class Scheduler:
         """`weights` says where they lie in DRAM; without it, every group's start on a row."""
         self._spec, self.costs = spec, TransferCosts(dram, weights)
         self._tiled: dict[tuple[str, GroupShape, Tiling], TiledGroup] = {}
+        self._cuts: Cuts = {}
 
     def tiled(self, group: GroupPlan) -> TiledGroup:
         """The tiles of a planned group."""
         key = (group.group.name, group.shape, group.tiling)
         found = self._tiled.get(key)
         if found is None:
-            found = self._tiled[key] = tile_group(group, self._spec)
+            found = self._tiled[key] = tile_group(group, self._spec, self._cuts)
         return found
 
     def build(
@@ -160,21 +160,19 @@ class _Builder:
             not_before = self._not_before(g)
             for i in range(start, end):
                 for index, load in enumerate(self.tiles[i].loads):
-                    if (i, index) in entries:
+                    if entries and (i, index) in entries:
                         self._promote(load, i, entries[i, index])
                         continue
                     stored = producer[g] if load.kind is TransferKind.IFMAP else NONE
                     queue = (load.kind, load.tied)
-                    earliest, cause = max(
-                        previous.get(queue, start_of_stream),
-                        (stored, ReleaseCause.DATA),
-                        (before if load.tied else decision, self.undecided),
-                        (
-                            not_before if load.kind is TransferKind.WEIGHT else NONE,
-                            ReleaseCause.DATA,
-                        ),
-                        key=lambda wait: wait[0],
-                    )
+                    earliest, cause = previous.get(queue, start_of_stream)
+                    if stored > earliest:
+                        earliest, cause = stored, ReleaseCause.DATA
+                    decided = before if load.tied else decision
+                    if decided > earliest:
+                        earliest, cause = decided, self.undecided
+                    if load.kind is TransferKind.WEIGHT and not_before > earliest:
+                        earliest, cause = not_before, ReleaseCause.DATA
                     release = earliest if load.kept else self._release(load, i, earliest)
                     if release > earliest:
                         cause = ReleaseCause.SPACE if self.overlaps else ReleaseCause.DATA
@@ -296,7 +294,7 @@ class _Builder:
             tiled=self.tiled,
             tiles=self._tile_columns(spec, load_command, store_command),
             commands=self._command_columns(entries, store_command, costs),
-            fixed_bytes=tuple(int(b) for b in self.fixed),
+            fixed_bytes=tuple(self.fixed.tolist()),
             budget_bytes=self.plan.knobs.budget_bytes,
             channels=spec.dma.channels,
             descriptor_ps=spec.descriptor_latency_ps,
@@ -314,14 +312,15 @@ class _Builder:
         By release; then what is left of loads speculated on, then loads the next tile waits for,
         then the store, then the rest.
         """
-        keyed: list[tuple[tuple[int, int, int], int, _PlacedLoad | None]] = []
+        keyed: list[tuple[int, int, int, int, _PlacedLoad | None]] = []
         for n, load in enumerate(self.loads):
             urgent = load.tile <= load.release + 1 and load.after_store_of != load.release
             rank = -1 if load.entry != NONE else 0 if urgent else 2
-            keyed.append(((load.release, rank, n), load.tile, load))
-        keyed += [((tile, 1, 0), tile, None) for tile in self.store_wait]
-        keyed.sort(key=lambda entry: entry[0])
-        return [(tile, load) for _, tile, load in keyed]
+            keyed.append((load.release, rank, n, load.tile, load))
+        keyed += [(tile, 1, 0, tile, None) for tile in self.store_wait]
+        # The first three differ from entry to entry.
+        keyed.sort()
+        return [(tile, load) for *_, tile, load in keyed]
 
     def _tile_columns(
         self, spec: AcceleratorSpec, load_command: list[int], store_command: dict[int, int]
@@ -333,19 +332,25 @@ class _Builder:
             wait[waiter] = max(wait[waiter], store_command[tile])
         setup_ps = [spec.layer_setup_ps if i in first else 0 for i in range(self.n_tiles)]
         setup_ps[0] += spec.inference_setup_ps
+        pe_ps = {n: spec.pe_cycles_to_ps(n) for n in {t.pe_cycles for t in self.tiles}}
+        vector_ps = {n: spec.vector_cycles_to_ps(n) for n in {t.vector_cycles for t in self.tiles}}
         return TileColumns(
             group=tuple(self.group_of),
             pe_ps=tuple(
-                spec.pe_cycles_to_ps(t.pe_cycles) + (setup if t.pe_cycles else 0)
-                for t, setup in zip(self.tiles, setup_ps, strict=True)
+                [
+                    pe_ps[t.pe_cycles] + (setup if t.pe_cycles else 0)
+                    for t, setup in zip(self.tiles, setup_ps, strict=True)
+                ]
             ),
             vector_ps=tuple(
-                spec.vector_cycles_to_ps(t.vector_cycles) + (0 if t.pe_cycles else setup)
-                for t, setup in zip(self.tiles, setup_ps, strict=True)
+                [
+                    vector_ps[t.vector_cycles] + (0 if t.pe_cycles else setup)
+                    for t, setup in zip(self.tiles, setup_ps, strict=True)
+                ]
             ),
-            after_tile=tuple(i - 1 if i in first else NONE for i in range(self.n_tiles)),
+            after_tile=tuple([i - 1 if i in first else NONE for i in range(self.n_tiles)]),
             after_delay_ps=tuple(
-                spec.branch_latency_ps if i - 1 in decisions else 0 for i in range(self.n_tiles)
+                [spec.branch_latency_ps if i - 1 in decisions else 0 for i in range(self.n_tiles)]
             ),
             load_command=tuple(load_command),
             store_command=tuple(wait[: self.n_tiles]),
@@ -358,23 +363,27 @@ class _Builder:
         costs: TransferCosts,
     ) -> CommandColumns:
         decisions = set() if self.fetch.across_branches else set(self.decisions)
+        delay_ps = self.fetch.decision_delay_ps
         commands = []
-        for tile, load in entries:
+        for tile, placed in entries:
             group = self.groups[self.group_of[tile]]
-            if load is None:
-                store_bytes = self.tiles[tile].store_bytes
-                commands.append(Command(group, tile, None, store_bytes, release=tile))
+            if placed is None:
+                commands.append(Command.store(group, tile, self.tiles[tile].store_bytes))
                 continue
+            load, release = placed.load, placed.release
             commands.append(
                 Command(
                     group,
+                    load,
+                    load.kind,
+                    load.n_bytes,
                     tile,
-                    load.load,
-                    release=load.release,
-                    delay_ps=self.fetch.decision_delay_ps if load.release in decisions else 0,
-                    cause=load.cause,
-                    after=store_command.get(load.after_store_of, NONE),
-                    staged=load.staged,
+                    release,
+                    delay_ps if release in decisions else 0,
+                    placed.cause,
+                    store_command.get(placed.after_store_of, NONE),
+                    tile + load.held_for,
+                    placed.staged,
                 )
             )
         return costs.columns(commands)

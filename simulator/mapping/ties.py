@@ -45,9 +45,9 @@ def split_ties(tiled: TiledGroup, ranges: Ranges) -> TiledGroup:
         for load in tile.loads:
             shared = _shared_bytes(load, ranges)
             if shared:
-                loads.append(replace(load, n_bytes=shared, tied=True))
+                loads.append(load._replace(n_bytes=shared, tied=True))
             if load.n_bytes > shared:
-                loads.append(replace(load, n_bytes=load.n_bytes - shared))
+                loads.append(load._replace(n_bytes=load.n_bytes - shared))
         tiles.append(Tile(tile.pe_cycles, tile.vector_cycles, loads, tile.store_bytes))
     return replace(tiled, tiles=tuple(tiles))
 

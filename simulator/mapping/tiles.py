@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache, partial
+from itertools import product
+from typing import NamedTuple
 
-from simulator.cost.compute import (
-    ComputeSide,
-    PartialSums,
-    TileShape,
-    scratchpad_traffic,
-    tile_cycles,
-)
 from simulator.cost.energy import EventCounts
 from simulator.ir import MAC_OPS
 from simulator.mapping.blocks import Blocking
 from simulator.mapping.plan import GroupPlan
 from simulator.mapping.residency import tensor_bytes
-from simulator.mapping.tiling import LoopOrder, blocking_of
+from simulator.mapping.tile_costs import BlockCosts, TileCosts
+from simulator.mapping.tiling import GroupShape, LoopOrder, Tiling, blocking_of
 from simulator.spec import AcceleratorSpec
 from simulator.units import bits_to_bytes, ceil_div
 
@@ -33,8 +28,7 @@ class TransferKind(StrEnum):
     OFMAP = "ofmap"
 
 
-@dataclass(frozen=True)
-class Load:
+class Load(NamedTuple):
     """Data a tile needs from DRAM; held until the tile `held_for` tiles later is done.
 
     Attributes:
@@ -120,88 +114,95 @@ def _ranges(full: int, size: int) -> list[tuple[int, int]]:
     return [(start, min(size, full - start)) for start in range(0, full, size)]
 
 
-@lru_cache(maxsize=65536)
-def _tile_cost(compute: ComputeSide, tile: TileShape, psums: PartialSums) -> tuple[int, int, int]:
-    """Cycles, scratchpad bytes read and scratchpad bytes written of one tile."""
-    traffic = scratchpad_traffic(compute, tile, psums)
-    cycles = tile_cycles(compute, tile, traffic)
-    return int(cycles), math.ceil(traffic.read_bytes), math.ceil(traffic.write_bytes)
-
-
-def tile_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
-    """The tiles of a group in execution order."""
-    if plan.group.main.op not in MAC_OPS:
-        return _tile_vector_group(plan, spec)
-    blocking = blocking_of(plan.shape, plan.shape.compute_side(spec))
-    if blocking is not None:
-        return _tile_block_group(plan, spec, blocking)
-    return _tile_mac_group(plan, spec)
-
-
 @dataclass(frozen=True)
-class _LoopIndex:
-    """One iteration of the blocked loops: (index, start, length) along k, p and c."""
+class Cut:
+    """What groups of equal shape and blocking have in common: their tiles.
 
-    k: tuple[int, int, int]
-    p: tuple[int, int, int]
-    c: tuple[int, int, int]
+    `reads` and `writes` are the PE array's scratchpad bytes, 0 for vector layers.
+    """
+
+    tiles: tuple[Tile, ...]
+    psum_bytes: int
+    ofmap_buffer_bytes: int
+    reads: int = 0
+    writes: int = 0
 
 
-def _loop_nest(plan: GroupPlan) -> tuple[Iterator[_LoopIndex], tuple[int, int, int]]:
-    """Iterations in execution order, and the number of blocks along k, p and c."""
-    d, tiling = plan.shape.dims, plan.tiling
+Cuts = dict[tuple[GroupShape, Tiling], Cut]
+"""Cuts made so far on one accelerator."""
+
+
+def tile_group(plan: GroupPlan, spec: AcceleratorSpec, known: Cuts | None = None) -> TiledGroup:
+    """The tiles of a group in execution order, and what the units count beside the DMA.
+
+    A cut that is `known` is not made again.
+    """
+    cuts = {} if known is None else known
+    cut = cuts.get((plan.shape, plan.tiling))
+    if cut is None:
+        cut = cuts[plan.shape, plan.tiling] = _cut(plan.shape, plan.tiling, spec)
+    group, reads, writes = plan.group, cut.reads, cut.writes
+    if group.main.op not in MAC_OPS:
+        reads = sum(tensor_bytes(t, spec) for t in group.main.ifmaps) + plan.shape.weight_bytes
+        writes = tensor_bytes(group.ofmap, spec)
+    return TiledGroup(
+        tiles=cut.tiles,
+        psum_bytes=cut.psum_bytes,
+        ofmap_buffer_bytes=cut.ofmap_buffer_bytes,
+        counts=EventCounts(
+            macs=plan.macs,
+            vector_operations=plan.vector_operations,
+            scratchpad_read_bytes=reads + sum(tensor_bytes(t, spec) for t in group.operands),
+            scratchpad_write_bytes=writes,
+        ),
+    )
+
+
+def _cut(shape: GroupShape, tiling: Tiling, spec: AcceleratorSpec) -> Cut:
+    if shape.op not in MAC_OPS:
+        return _cut_vector_group(shape, tiling, spec)
+    blocking = blocking_of(shape, shape.compute_side(spec))
+    if blocking is not None:
+        return _cut_block_group(shape, tiling, spec, blocking)
+    return _cut_mac_group(shape, tiling, spec)
+
+
+_Piece = tuple[int, int, int]
+"""One block of a loop: index, start and length."""
+
+
+def _loop_nest(
+    shape: GroupShape, tiling: Tiling
+) -> tuple[Iterator[tuple[_Piece, _Piece, _Piece]], tuple[int, int, int]]:
+    """Pieces of k, p and c in execution order, and the number of blocks along each."""
+    d = shape.dims
     ks, ps, cs = (
         [(i, *piece) for i, piece in enumerate(_ranges(full, size))]
         for full, size in ((d.k, tiling.k), (d.p, tiling.p), (d.c, tiling.c))
     )
+    blocks = (len(ks), len(ps), len(cs))
     if tiling.order is LoopOrder.K_OUTER:
-        nest = (_LoopIndex(k, p, c) for k in ks for p in ps for c in cs)
-    else:
-        nest = (_LoopIndex(k, p, c) for p in ps for k in ks for c in cs)
-    return nest, (len(ks), len(ps), len(cs))
+        return product(ks, ps, cs), blocks
+    return ((k, p, c) for p, k, c in product(ps, ks, cs)), blocks
 
 
-class _TileCosts:
-    """Cycles and scratchpad bytes of a group's tiles; equal tiles are costed once."""
-
-    def __init__(self, plan: GroupPlan, spec: AcceleratorSpec) -> None:
-        self._dims = plan.shape.dims
-        self._compute = plan.shape.compute_side(spec)
-        self._known: dict[tuple[int, int, int, bool, bool], tuple[int, int, int]] = {}
-
-    def of(self, sizes: tuple[int, int, int], first_c: bool, last_c: bool) -> tuple[int, int, int]:
-        """Cycles, bytes read and bytes written of a tile of these lengths along k, p and c."""
-        key = (*sizes, first_c, last_c)
-        found = self._known.get(key)
-        if found is None:
-            (dk, dp, dc), d = sizes, self._dims
-            groups = max(dk * d.groups // d.k, 1)
-            shape = TileShape(
-                k=dk, c=max(dc // d.groups, 1), m=d.n * dp * d.q, r=d.r, s=d.s, groups=groups
-            )
-            psums = PartialSums(reads=int(not first_c), writes=int(not last_c), outputs=int(last_c))
-            found = self._known[key] = _tile_cost(self._compute, shape, psums)
-        return found
-
-
-def _tile_mac_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
-    shape, tiling, d = plan.shape, plan.tiling, plan.shape.dims
-    nest, (n_k, n_p, n_c) = _loop_nest(plan)
-    blocks = (n_k, n_p, n_c)
-    costs = _TileCosts(plan, spec)
+def _cut_mac_group(shape: GroupShape, tiling: Tiling, spec: AcceleratorSpec) -> Cut:
+    d = shape.dims
+    nest, blocks = _loop_nest(shape, tiling)
+    n_k, n_p, n_c = blocks
+    costs = TileCosts(shape, spec)
     k_outer = tiling.order is LoopOrder.K_OUTER
     weights = _Splitter(shape.weight_bytes, d.k * d.c)
     weight_pieces: dict[tuple[int, int], tuple[int, int]] = {}
     outputs = _Splitter(shape.ofmap_bytes, d.k * d.p)
     operands = _Splitter(shape.operand_bytes, d.k * d.p)
-    vector = _Splitter(plan.vector_cycles, d.k * d.p)
+    vector = _Splitter(shape.vector_cycles, d.k * d.p)
     acc_bytes = bits_to_bytes(1, spec.precision.accumulator_bits)
     keeps = spec.toolchain.keeps_streamed_weights
-    ifmap_tile_bytes = lru_cache(maxsize=None)(partial(_ifmap_tile_bytes, plan))
+    ifmap_tile_bytes = lru_cache(maxsize=None)(partial(_ifmap_tile_bytes, shape))
     tiles: list[Tile] = []
     reads = writes = 0
-    for index in nest:
-        (ki, _, dk), (pi, p0, dp), (ci, _, dc) = index.k, index.p, index.c
+    for (ki, _, dk), (pi, p0, dp), (ci, _, dc) in nest:
         last_c = ci == n_c - 1
         cycles, tile_reads, tile_writes = costs.of((dk, dp, dc), ci == 0, last_c)
         tile = Tile(cycles, vector.take(dk * dp) if last_c else 0)
@@ -225,50 +226,41 @@ def _tile_mac_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
             tile.store_bytes = outputs.take(dk * dp)
         tiles.append(tile)
     psum = tiling.k * tiling.p * d.n * d.q * acc_bytes * min(n_k * n_p, 2) if n_c > 1 else 0
-    return _tiled(plan, tiles, psum, reads, writes, spec)
+    return Cut(tuple(tiles), psum, _output_buffers(tiles), reads, writes)
 
 
-def _tile_block_group(plan: GroupPlan, spec: AcceleratorSpec, blocking: Blocking) -> TiledGroup:
+def _cut_block_group(
+    shape: GroupShape, tiling: Tiling, spec: AcceleratorSpec, blocking: Blocking
+) -> Cut:
     """The tiles of a core that reads its inputs by the block, see `BlockBuffer`.
 
     A tile is a number of whole blocks; the reduction never spans tiles.
     """
-    shape, d = plan.shape, plan.shape.dims
-    nest, (_, n_p, _) = _loop_nest(plan)
-    compute = shape.compute_side(spec)
+    d = shape.dims
+    nest, (_, n_p, _) = _loop_nest(shape, tiling)
+    costs = BlockCosts(shape, spec, blocking)
     weights = _Splitter(shape.weight_bytes, d.k)
     weight_pieces: dict[int, tuple[int, int]] = {}
     outputs = _Splitter(shape.ofmap_bytes, d.k * d.p)
     operands = _Splitter(shape.operand_bytes, d.k * d.p)
-    vector = _Splitter(plan.vector_cycles, d.k * d.p)
+    vector = _Splitter(shape.vector_cycles, d.k * d.p)
     tiles: list[Tile] = []
     reads = writes = 0
-    for index in nest:
-        (ki, _, dk), (pi, _, dp) = index.k, index.p
-        blocked = TileShape(
-            k=dk,
-            c=max(d.c // d.groups, 1),
-            m=d.n * dp * d.q,
-            r=d.r,
-            s=d.s,
-            groups=max(dk * d.groups // d.k, 1),
-            pixel_steps=blocking.pixel_steps(dp),
-        )
-        cycles, tile_reads, tile_writes = _tile_cost(compute, blocked, PartialSums(0, 0, 1))
-        reads, writes = reads + tile_reads, writes + tile_writes
-        tile = Tile(cycles, vector.take(dk * dp), store_bytes=outputs.take(dk * dp))
+    for (ki, _, dk), (pi, _, dp), _ in nest:
+        cost = costs.of(dk, dp)
+        reads, writes = reads + cost.reads, writes + cost.writes
+        tile = Tile(cost.cycles, vector.take(dk * dp), store_bytes=outputs.take(dk * dp))
         if ki not in weight_pieces:
             weight_pieces[ki] = (weights.dealt, weights.take(dk))
         offset, n_bytes = weight_pieces[ki]
-        if plan.tiling.order is LoopOrder.P_OUTER:
-            tile.reads(TransferKind.WEIGHT, n_bytes, offset, int(blocking.pixel_blocks(dp)))
+        if tiling.order is LoopOrder.P_OUTER:
+            tile.reads(TransferKind.WEIGHT, n_bytes, offset, cost.pixel_blocks)
         elif pi == 0:
             tile.needs(TransferKind.WEIGHT, n_bytes, n_p - 1, offset)
-        ifmap = int(blocking.ifmap_bytes(dk, dp, shape.ifmap_bytes))
-        tile.reads(TransferKind.IFMAP, ifmap)
+        tile.reads(TransferKind.IFMAP, cost.ifmap_bytes)
         tile.reads(TransferKind.IFMAP, operands.take(dk * dp))
         tiles.append(tile)
-    return _tiled(plan, tiles, 0, reads, writes, spec)
+    return Cut(tuple(tiles), 0, 0, reads, writes)
 
 
 def _weight_hold(
@@ -295,19 +287,19 @@ def _ifmap_hold(
     return 0
 
 
-def _ifmap_tile_bytes(plan: GroupPlan, p0: int, dp: int, dc: int) -> int:
+def _ifmap_tile_bytes(shape: GroupShape, p0: int, dp: int, dc: int) -> int:
     """Bytes of the input rows that dp output rows from p0 need, padding rows not counted."""
-    d, rows = plan.shape.dims, plan.shape.ifmap_rows
+    d, rows = shape.dims, shape.ifmap_rows
     padding = max((d.p - 1) * d.stride[0] + d.r - rows, 0)
     first = p0 * d.stride[0] - ceil_div(padding, 2)
     last = first + (dp - 1) * d.stride[0] + d.r
     needed = max(min(last, rows) - max(first, 0), 1)
-    return ceil_div(plan.shape.ifmap_bytes * needed * dc, rows * d.c)
+    return ceil_div(shape.ifmap_bytes * needed * dc, rows * d.c)
 
 
-def _tile_vector_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
-    shape, n = plan.shape, plan.tiling.pieces
-    vector = _Splitter(plan.vector_cycles, n)
+def _cut_vector_group(shape: GroupShape, tiling: Tiling, spec: AcceleratorSpec) -> Cut:
+    n, staged = tiling.pieces, spec.block_buffer is None
+    vector = _Splitter(shape.vector_cycles, n)
     outputs = _Splitter(shape.ofmap_bytes, n)
     streams = [
         (kind, _Splitter(n_bytes, n))
@@ -323,30 +315,14 @@ def _tile_vector_group(plan: GroupPlan, spec: AcceleratorSpec) -> TiledGroup:
         tile = Tile(pe_cycles=0, vector_cycles=vector.take(1), store_bytes=outputs.take(1))
         for kind, splitter in streams:
             offset, n_bytes = splitter.dealt, splitter.take(1)
-            if spec.block_buffer is None:
+            if staged:
                 tile.needs(kind, n_bytes, 0, offset)
             else:
                 tile.reads(kind, n_bytes, offset)
         tiles.append(tile)
-    reads = sum(tensor_bytes(t, spec) for t in plan.group.main.ifmaps)
-    writes = tensor_bytes(plan.group.ofmap, spec)
-    return _tiled(plan, tiles, 0, reads + shape.weight_bytes, writes, spec)
+    return Cut(tuple(tiles), 0, _output_buffers(tiles) if staged else 0)
 
 
-def _tiled(
-    plan: GroupPlan, tiles: list[Tile], psum: int, reads: int, writes: int, spec: AcceleratorSpec
-) -> TiledGroup:
-    """Adds what the epilogue reads; the DMA's side is counted from its commands."""
-    epilogue = sum(tensor_bytes(t, spec) for t in plan.group.operands)
-    stored = sorted((t.store_bytes for t in tiles), reverse=True)
-    return TiledGroup(
-        tiles=tuple(tiles),
-        psum_bytes=psum,
-        ofmap_buffer_bytes=sum(stored[:2]) if spec.block_buffer is None else 0,
-        counts=EventCounts(
-            macs=plan.macs,
-            vector_operations=plan.vector_operations,
-            scratchpad_read_bytes=reads + epilogue,
-            scratchpad_write_bytes=writes,
-        ),
-    )
+def _output_buffers(tiles: list[Tile]) -> int:
+    """Double buffer of output tiles: the two largest."""
+    return sum(sorted((t.store_bytes for t in tiles), reverse=True)[:2])

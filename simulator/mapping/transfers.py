@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, NamedTuple
 
 from simulator.cost.dram import DramModel, TransferCost
 from simulator.cost.dram_address import Transfer
@@ -20,37 +21,29 @@ from simulator.mapping.schedule import NONE, CommandColumns, ReleaseCause
 from simulator.mapping.tiles import Load, TransferKind
 
 
-@dataclass(frozen=True)
-class Command:
-    """One DMA command: what it moves for which tile, and what it waits for; a store has no load.
+class Command(NamedTuple):
+    """One DMA command for a group: what it moves, and what it waits for; a store has no load.
 
-    `release`, `delay_ps`, `cause`, `after` and `staged` are as in `CommandColumns`.
+    The columns from `kind` to `staged` are as in `CommandColumns`, and in its order.
     """
 
     group: GroupPlan
-    tile: int
     load: Load | None
-    store_bytes: int = 0
-    release: int = NONE
-    delay_ps: int = 0
-    cause: ReleaseCause = ReleaseCause.DATA
-    after: int = NONE
-    staged: bool = False
+    kind: TransferKind
+    n_bytes: int
+    tile: int
+    release_tile: int
+    release_delay_ps: int
+    release_cause: ReleaseCause
+    after_command: int
+    free_tile: int
+    staged: bool
 
-    @property
-    def kind(self) -> TransferKind:
-        """What it moves."""
-        return TransferKind.OFMAP if self.load is None else self.load.kind
-
-    @property
-    def n_bytes(self) -> int:
-        """How much it moves."""
-        return self.store_bytes if self.load is None else self.load.n_bytes
-
-    @property
-    def free_tile(self) -> int:
-        """The tile that, once done, gives a load's space back."""
-        return NONE if self.load is None else self.tile + self.load.held_for
+    @classmethod
+    def store(cls, group: GroupPlan, tile: int, n_bytes: int) -> Command:
+        """What writes a tile's outputs once it is done."""
+        waits = (tile, 0, ReleaseCause.DATA, NONE)
+        return cls(group, None, TransferKind.OFMAP, n_bytes, tile, *waits, NONE, False)
 
 
 class TransferCosts:
@@ -59,9 +52,18 @@ class TransferCosts:
     def __init__(self, dram: DramModel, weights: WeightMap | None = None) -> None:
         """Without a map of the weights, those of every group start on a row."""
         self.dram, self._map = dram, weights
+        self._pieces: dict[tuple[str, int, int, int], TransferCost] = {}
+        self._extents: dict[tuple[int, int, bool], TransferCost] = {}
 
     def weights(self, group: str, load: Load) -> TransferCost:
         """Cost of a piece of a group's weights."""
+        key = (group, load.offset_bytes, load.n_bytes, load.repeats)
+        found = self._pieces.get(key)
+        if found is None:
+            found = self._pieces[key] = self._cost_of_weights(group, load)
+        return found
+
+    def _cost_of_weights(self, group: str, load: Load) -> TransferCost:
         if self._map is None or load.repeats > 1:
             return self.dram.transfer_cost(Transfer(load.offset_bytes, load.n_bytes))
         extents = tuple(self._map.transfers(group, load.offset_bytes, load.n_bytes))
@@ -73,41 +75,44 @@ class TransferCosts:
         """What a group's costs depend on beside its shape and tiling."""
         return () if self._map is None else self._map.phase(group, self.dram)
 
+    def _cost_of_extent(self, address: int, n_bytes: int, is_write: bool) -> TransferCost:
+        key = (address % self.dram.period_bytes, n_bytes, is_write)
+        found = self._extents.get(key)
+        if found is None:
+            transfer = Transfer(address, n_bytes, is_write)
+            found = self._extents[key] = self.dram.transfer_cost(transfer)
+        return found
+
     def in_order(self, commands: Iterable[Command]) -> list[TransferCost]:
         """Costs of commands in issue order."""
         moved: dict[tuple[str, bool], int] = defaultdict(int)
         costs = []
         for command in commands:
             load, group = command.load, command.group
-            if load is not None and load.kind is TransferKind.WEIGHT:
-                costs.append(self.weights(group.group.name, load))
+            name, shape = group.live.group.name, group.shape
+            if load is not None and command.kind is TransferKind.WEIGHT:
+                costs.append(self.weights(name, load))
                 continue
-            shape = group.shape
-            region = shape.ofmap_bytes if load is None else shape.ifmap_bytes + shape.operand_bytes
-            key = (group.group.name, load is None)
+            is_write, n_bytes = load is None, command.n_bytes
+            region = shape.ofmap_bytes if is_write else shape.ifmap_bytes + shape.operand_bytes
+            key = (name, is_write)
             address = moved[key] % region if region else 0
-            moved[key] += command.n_bytes
-            transfer = Transfer(address, command.n_bytes, is_write=load is None)
-            costs.append(self.dram.transfer_cost(transfer))
+            moved[key] += n_bytes
+            costs.append(self._cost_of_extent(address, n_bytes, is_write))
         return costs
 
     def columns(self, commands: Sequence[Command]) -> CommandColumns:
         """The commands as a schedule's columns."""
         costs = self.in_order(commands)
         write_ps, read_ps = self.dram.write_latency_ps, self.dram.read_latency_ps
+        columns = zip(*commands, strict=True) if commands else repeat(())
+        own: dict[str, Any] = dict(zip(Command._fields, columns, strict=False))
+        del own["group"], own["load"]
         return CommandColumns(
-            kind=tuple(command.kind for command in commands),
-            n_bytes=tuple(command.n_bytes for command in commands),
-            tile=tuple(command.tile for command in commands),
-            release_tile=tuple(command.release for command in commands),
-            release_delay_ps=tuple(command.delay_ps for command in commands),
-            release_cause=tuple(command.cause for command in commands),
-            after_command=tuple(command.after for command in commands),
-            free_tile=tuple(command.free_tile for command in commands),
-            staged=tuple(command.staged for command in commands),
-            bus_bytes=tuple(cost.bus_bytes for cost in costs),
-            occupancy_ps=tuple(cost.occupancy_ps for cost in costs),
-            latency_ps=tuple(write_ps if c.load is None else read_ps for c in commands),
-            bursts=tuple(cost.bursts for cost in costs),
-            activates=tuple(cost.activates for cost in costs),
+            **own,
+            bus_bytes=tuple([cost.bus_bytes for cost in costs]),
+            occupancy_ps=tuple([cost.occupancy_ps for cost in costs]),
+            latency_ps=tuple([write_ps if c.load is None else read_ps for c in commands]),
+            bursts=tuple([cost.bursts for cost in costs]),
+            activates=tuple([cost.activates for cost in costs]),
         )
