@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from simulator.mapping.groups import LayerGroup
 from simulator.mapping.plan import GroupPlan, Plan
+from simulator.mapping.tiling import LoopOrder
 from simulator.mapping.work import GroupWork, group_work
 from simulator.spec import AcceleratorSpec
 
@@ -27,7 +28,8 @@ class PathWork:
         load_bytes, store_bytes, loads, stores: least ones.
         lingering_bytes: of store_bytes, what may be on its way when the group is done.
         single: 1 where the group is one tile, which need not wait for the stores before it.
-        room_bytes: of the budget, beside what the group itself keeps, and in a block buffer.
+        room_bytes: of the budget, beside what the group itself keeps, and in a block buffer: what
+            later groups' loads may have brought before the group begins.
         ifmap_bytes: of load_bytes, activations.
         first_weight_bytes, first_ifmap_bytes: what the group's first tile waits for.
         reloads: 1 where the activations include what the group before stored, else 0.
@@ -73,9 +75,10 @@ class PathWorks:
             work.least_stores,
             work.lingering_bytes,
             int(work.tiles == 1),
-            plan.knobs.budget_bytes
-            - group.resident_bytes
-            - work.buffer_bytes
+            min(
+                plan.knobs.budget_bytes - group.resident_bytes - work.buffer_bytes,
+                self._staged_ahead_bytes(plan, path[g:]),
+            )
             + self._direct_ahead_bytes(plan, path[g : g + 2]),
             work.ifmap_bytes,
             work.first_weight_bytes,
@@ -95,6 +98,19 @@ class PathWorks:
             found = work, max(pe_ps, vector_ps) + spec.layer_setup_ps
             self._work[key] = found
         return found
+
+    def _staged_ahead_bytes(self, plan: Plan, ahead: Sequence[LayerGroup]) -> int:
+        """What may have been fetched into the scratchpad ahead of a group, if there is room.
+
+        Where inputs pass the scratchpad by, that is weights of as many groups as the toolchain
+        prefetches.
+        """
+        layers = self._spec.toolchain.prefetch_layers
+        if layers is None or self._spec.block_buffer is None:
+            return plan.knobs.budget_bytes
+        groups = [plan.groups[group.name] for group in ahead[:layers]]
+        staged = [group for group in groups if group.tiling.order is LoopOrder.K_OUTER]
+        return sum(group.shape.weight_bytes for group in staged)
 
     def _direct_ahead_bytes(self, plan: Plan, ahead: Sequence[LayerGroup]) -> int:
         """What the next two tiles may have asked for past the scratchpad: one tile ahead."""
