@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from simulator.cli.interrupt import plain_interrupts
+from simulator.cli.interrupt import STARTS_OVER, plain_interrupts
 from simulator.cli.services import Services
 from simulator.errors import UserError
 from simulator.version import __version__
@@ -53,10 +53,27 @@ def services() -> Services:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the process's exit code (2 for a user's error)."""
+    try:
+        with plain_interrupts():
+            module, args = _parsed(sys.argv[1:] if argv is None else argv)
+            module.execute(args, services())
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt as error:
+        print(f"interrupted: {error if error.args else STARTS_OVER}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    return 0
+
+
+def _parsed(words: list[str]) -> tuple[Any, argparse.Namespace]:
+    """The module of the command that is asked for, and its options."""
     parser = _Parser(prog="python -m simulator", description=__import__("simulator").__doc__)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    words = sys.argv[1:] if argv is None else argv
     chosen = next((word for word in words if not word.startswith("-")), None)
     module: Any = None
     for name, purpose in COMMANDS.items():
@@ -64,20 +81,7 @@ def main(argv: list[str] | None = None) -> int:
         if name == chosen:  # only the command that runs is imported
             module = importlib.import_module(f"simulator.cli.{name}")
             module.add_arguments(command)
-    args = parser.parse_args(words)
-    try:
-        with plain_interrupts():
-            module.execute(args, services())
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
-    return 0
+    return module, parser.parse_args(words)
 
 
 if __name__ == "__main__":

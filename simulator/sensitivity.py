@@ -11,6 +11,7 @@ from simulator.errors import SpecError
 from simulator.simulation import RunResult, run_workload
 from simulator.spec import AcceleratorSpec
 from simulator.spec_file import Override, with_overrides
+from simulator.steps import Steps
 from simulator.units import PJ_PER_J, pj_to_j, ps_to_s
 
 
@@ -120,22 +121,22 @@ class Sensitivity:
     effects: tuple[Effect, ...]
 
 
-def analyse_sensitivity(run: RunResult) -> Sensitivity:
-    """Vary every constant alone.
+def analyse_sensitivity(run: RunResult, steps: Steps | None = None) -> Sensitivity:
+    """Vary every constant alone; those that are simulated anew are the `steps`.
 
     Energy is linear in its constants, so these need no further run. A timing constant is
     simulated anew at both ends, with the plan chosen anew: latency moves, and with it the energy
     of static power and of what the plan moves.
     """
+    steps = steps or Steps()
+    steps.total += len(TIMING_UNCERTAINTIES)
     base = _outcome(run, 0.0)
-    effects = [
-        effect
-        for effect in (
-            *(_energy_effect(run, base, each) for each in ENERGY_UNCERTAINTIES),
-            *(_timing_effect(run, each) for each in TIMING_UNCERTAINTIES),
-        )
-        if effect.energy_spread_j or effect.latency_spread_s
-    ]
+    found = [_energy_effect(run, base, each) for each in ENERGY_UNCERTAINTIES]
+    for uncertainty in TIMING_UNCERTAINTIES:
+        steps.begin(uncertainty.name)
+        found.append(_timing_effect(run, uncertainty))
+        steps.advance()
+    effects = [effect for effect in found if effect.energy_spread_j or effect.latency_spread_s]
     effects.sort(key=lambda effect: (-effect.energy_spread_j, effect.uncertainty.name))
     return Sensitivity(run, base.energy_j, base.latency_s, tuple(effects))
 

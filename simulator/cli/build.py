@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from simulator.cli.interrupt import WITH_RESUME, goes_on
 from simulator.cli.output import check_folder, folder_path
 from simulator.cli.services import Services
 from simulator.errors import UserError
@@ -82,7 +83,9 @@ def execute(args: argparse.Namespace, services: Services) -> None:
         raise UserError(f"--max-children {args.max_children}: needs --shape-from-data")
     options = {key: value for key, value in vars(args).items() if key not in ("command", "resume")}
     request = services.workloads("building.request").BuildRequest(**options)
-    metrics = services.workloads("building.build").build(request, args.resume, sys.stderr)
+    module = services.workloads("building.build")
+    with goes_on(lambda: WITH_RESUME):
+        metrics = module.build(request, args.resume, sys.stderr)
     figures = services.reports("sigma_branch").write_build_figures(args.out)
     _print_summary(metrics)
     names = ", ".join(path.name for path in figures)

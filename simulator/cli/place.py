@@ -17,6 +17,7 @@ from simulator.cli.options import (
 )
 from simulator.cli.output import check_folder, folder_path, make_folder, write_text
 from simulator.cli.place_table import print_placements
+from simulator.cli.progress import StepLine
 from simulator.cli.resolve import ROUTES_FILE, build_folder, resolve_spec, resolve_workload
 from simulator.cli.services import Services
 from simulator.placement.parts import Objective
@@ -136,7 +137,8 @@ def execute(args: argparse.Namespace, services: Services) -> None:
         budgets,
         args.persistence,
     )
-    found = place(request, _tell)
+    with StepLine("place:") as line:
+        found = place(request, line)
     data = placements_to_data(request, found)
     if args.json:
         print(json.dumps(data, indent=1))
@@ -153,10 +155,6 @@ def execute(args: argparse.Namespace, services: Services) -> None:
             services.reports("placement").write_placement_figure(data, args.out / "placements.png")
             written.append("placements.png")
         print(f"wrote {', '.join(written)} to {args.out}", file=sys.stderr)
-
-
-def _tell(text: str) -> None:
-    print(f"place: {text}", file=sys.stderr)
 
 
 def _widths(args: argparse.Namespace) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from simulator.cli.format import make_console
 from simulator.cli.output import check_folder, folder_path, make_folder
+from simulator.cli.progress import StepLine
 from simulator.cli.services import Services
 from simulator.errors import UserError
 from simulator.probes_file import Probes, probes_to_json
@@ -41,7 +42,8 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     run = services.workloads("probing.run")
     make_folder(args.out)
     request = run.ProbeRequest(args.tree, args.seed, args.per_input, args.device)
-    found: Probes = run.probe_tree(request, args.out)
+    with StepLine("probe:") as line:
+        found: Probes = run.probe_tree(request, args.out, line)
     if args.json:
         print(probes_to_json(found), end="")
     else:

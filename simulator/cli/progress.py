@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Self
 
 from simulator.cli.format import quantity
+from simulator.steps import Steps
 from simulator.study.execute import Progress
 
 RENEW_S = 0.2
@@ -51,28 +53,62 @@ class ProgressLine:
             sys.stderr.flush()
 
 
-class StepLine:
-    """Which of a few long steps runs, and about how long the rest takes; for terminals only."""
+class StepLine(Steps):
+    """Which step of a long computation runs, and about how long the rest takes.
 
-    def __init__(self, what: str, total: int) -> None:
-        self._what, self._total = what, total
+    Silent where stderr is no terminal. Leaves a clean line behind, also where it is left early.
+    """
+
+    def __init__(self, what: str, total: int = 0, unit: str = "") -> None:
+        """`unit` names steps that are many and alike: they are counted with their rate."""
+        super().__init__(total)
+        self._what, self._unit = what, unit
         self._began_s = time.monotonic()
-        self._done = 0
+        self._shown_s = -RENEW_S
+        self._shown = ""
+        self._shows = sys.stderr.isatty()
 
-    def begin(self, step: str) -> None:
-        """Show that the next step runs."""
-        if sys.stderr.isatty():
-            text = f"{self._what} {self._done + 1} of {self._total}, {step}"
-            if self._done:
-                each_s = (time.monotonic() - self._began_s) / self._done
-                text += f"; {_duration(each_s * (self._total - self._done))} left"
-            sys.stderr.write(f"\r\x1b[K{text}")
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def restart(self, total: int) -> None:
+        """Time what is left by the steps of this part alone."""
+        super().restart(total)
+        self._began_s = time.monotonic()
+
+    def show(self) -> None:
+        """Show the line, but not more often than anybody can read unless another step began."""
+        if not self._shows:
+            return
+        now_s = time.monotonic()
+        if now_s - self._shown_s >= RENEW_S or self.what != self._shown:
+            self._shown_s, self._shown = now_s, self.what
+            sys.stderr.write(f"\r\x1b[K{self.text(now_s - self._began_s)}")
             sys.stderr.flush()
-        self._done += 1
 
-    def close(self) -> None:
-        """Leave a clean line behind."""
-        if sys.stderr.isatty():
+    def text(self, elapsed_s: float) -> str:
+        """The line itself."""
+        total = max(self.total, self.done)
+        if self._unit:
+            parts = [f"{self._what} {self.done:,} of {total:,} {self._unit}"]
+        elif total:
+            parts = [f"{self._what} {min(self.done + 1, total):,} of {total:,}"]
+        else:
+            parts = [self._what]
+        if self.what:
+            parts[0] += f"{',' if total else ''} {self.what}"
+        if self.done and elapsed_s > 0:
+            rate = f"{self.done / elapsed_s:,.1f}/s, " if self._unit else ""
+            left_s = (total - self.done) * elapsed_s / self.done
+            parts.append(f"{rate}{_duration(left_s)} left")
+        return "; ".join(parts)
+
+    def clear(self) -> None:
+        """Take the line away, for something else to be printed or for good."""
+        if self._shows:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
 

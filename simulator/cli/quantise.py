@@ -12,6 +12,7 @@ from rich.table import Table
 
 from simulator.cli.format import make_console
 from simulator.cli.output import check_folder, folder_path, make_folder
+from simulator.cli.progress import StepLine
 from simulator.cli.services import Services
 
 WIDTHS = (16, 8, 6, 4)
@@ -76,7 +77,9 @@ def execute(args: argparse.Namespace, services: Services) -> None:
         placements=tuple(args.placement),
     )
     make_folder(args.out)
-    data = services.workloads("quantisation.quantise").quantise(request, args.out)
+    module = services.workloads("quantisation.quantise")
+    with StepLine("quantise:", unit="evaluations") as line:
+        data = module.quantise(request, args.out, line)
     if args.json:
         print(json.dumps(data, indent=1))
     else:

@@ -17,6 +17,7 @@ from simulator.cli.options import (
     with_chosen_bits,
 )
 from simulator.cli.output import check_folder, folder_path, make_folder, write_text
+from simulator.cli.progress import StepLine
 from simulator.cli.resolve import resolve_spec, resolve_workload
 from simulator.cli.services import Services
 from simulator.mapping.placement import Placement
@@ -43,7 +44,8 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     (workload,) = with_chosen_bits(args, [resolve_workload(args.workload, services)])
     routes, seed = routes_for(args, workload, None)
     run = run_workload(workload, spec, policy_choice(args), routes, seed, Placement(args.placement))
-    found = analyse_sensitivity(run)
+    with StepLine("sensitivity:") as line:
+        found = analyse_sensitivity(run, line)
     text = json.dumps(sensitivity_to_data(found), indent=1)
     if args.json:
         print(f"spec: {origin}", file=sys.stderr)

@@ -18,6 +18,7 @@ from simulator.cli.serve_options import add_serving_options, parse_loads, system
 from simulator.cli.services import Services
 from simulator.errors import UserError
 from simulator.serving.capacity import (
+    USUAL_TRIES,
     Capacity,
     LoadPoint,
     Target,
@@ -85,7 +86,8 @@ def _run_once(
     origin: str,
     system: System,
 ) -> None:
-    result = simulate_serving(system)
+    with StepLine("serve:", unit="requests") as line:
+        result = simulate_serving(system, steps=line)
     data = run_to_data(result, spec, origin, settings(args))
     if args.json:
         print(f"spec: {origin}", file=sys.stderr)
@@ -116,17 +118,21 @@ class _Sweep:
         args = self.args
         points: list[list[LoadPoint]] = []
         found: list[Capacity | None] = []
-        line = StepLine("serve:", len(systems) * (len(loads) + (target is not None)))
-        for system in systems:
-            saturation_hz = system.saturation_hz()
-            points.append([])
-            for load in loads:
-                line.begin(f"load {float(load):.3g}")
-                points[-1].append(at_load(system, saturation_hz, load))
-            if target:
-                line.begin("the highest rate")
-            found.append(find_capacity(system, target) if target else None)
-        line.close()
+        each = len(loads) + (USUAL_TRIES if target else 0)
+        with StepLine("serve:", len(systems) * each) as line:
+            for system in systems:
+                saturation_hz = system.saturation_hz()
+                points.append([])
+                for load in loads:
+                    line.begin(f"load {float(load):.3g}")
+                    points[-1].append(at_load(system, saturation_hz, load))
+                    line.advance()
+                capacity = None
+                if target:
+                    line.begin("the highest rate")
+                    capacity = find_capacity(system, target, line)
+                    line.total -= max(0, USUAL_TRIES - capacity.simulated)
+                found.append(capacity)
         data = load_to_data(
             list(zip(systems, points, found, strict=True)), self.spec, self.origin, settings(args)
         )

@@ -116,14 +116,14 @@ def _compare(
     stream = chosen_stream(args, chosen_population(args, workload, device.itinerary, services))
     results, routed = [], []
     ways = list(_ways(policies, base, args.standin))
-    line = StepLine("stream:", len(ways))
-    for kept in ways:
-        line.begin(f"{kept.policy} with stand-ins" if kept.standin else kept.policy)
-        mine = device_for(device, kept, stream)
-        results.append(_run(mine, stream, answers))
-        if answers is not None and kept.policy in ONLINE:
-            routed += [run_routed(mine, stream, answers, margin) for margin in margins]
-    line.close()
+    with StepLine("stream:", len(ways)) as line:
+        for kept in ways:
+            line.begin(f"{kept.policy} with stand-ins" if kept.standin else kept.policy)
+            mine = device_for(device, kept, stream)
+            results.append(_run(mine, stream, answers))
+            if answers is not None and kept.policy in ONLINE:
+                routed += [run_routed(mine, stream, answers, margin) for margin in margins]
+            line.advance()
     node_bytes = tuple(cut.n_bytes for cut in device.cuts)
     return StreamComparison(
         workload=workload,

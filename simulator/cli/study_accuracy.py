@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from simulator.cli.interrupt import WITH_RESUME, goes_on
 from simulator.cli.output import check_folder, folder_path, make_folder
 from simulator.cli.services import Services
 
@@ -35,7 +36,8 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     check_folder(args.out)
     make_folder(args.out)
     study = services.workloads("studies.accuracy").study_accuracy
-    results = study(args.data, args.preset, args.out, args.resume, sys.stderr)
+    with goes_on(lambda: WITH_RESUME):
+        results = study(args.data, args.preset, args.out, args.resume, sys.stderr)
     written = services.reports("studies.accuracy").write_accuracy_study(results, args.out)
     names = ", ".join(path.name for path in written)
     print(f"wrote {names} to {args.out}", file=sys.stderr)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from simulator.cli.interrupt import plain_interrupts
+from simulator.cli.interrupt import STARTS_OVER, goes_on
 from simulator.cli.options import (
     add_simulation_options,
     parse_overrides,
@@ -241,17 +240,17 @@ def store_in(folder: Path) -> Iterator[Store]:
 @contextmanager
 def resumable(line: ProgressLine, store: Path) -> Iterator[None]:
     """Say how to go on after Ctrl-C."""
+
+    def how() -> str:
+        if line.latest is None:
+            return STARTS_OVER
+        return (
+            f"{line.latest.finished:,} of {line.latest.total:,} points are kept in {store}; the "
+            "same command goes on from there"
+        )
+
     try:
-        with plain_interrupts():
+        with goes_on(how):
             yield
-    except KeyboardInterrupt:
-        line.close()
-        if line.latest is not None:
-            print(
-                f"stopped: {line.latest.finished:,} of {line.latest.total:,} points are kept in "
-                f"{store}; the same command goes on from there",
-                file=sys.stderr,
-            )
-        raise
     finally:
         line.close()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from simulator.cli.output import check_folder, folder_path, make_folder, write_text
+from simulator.cli.progress import StepLine
 from simulator.cli.resolve import resolve_spec
 from simulator.cli.services import Services
 from simulator.errors import UserError
@@ -53,9 +54,13 @@ def execute(args: argparse.Namespace, services: Services) -> None:
         check_folder(args.out)
     load = partial(_load_spec, services)
     outcomes = []
-    for case in cases:
-        outcomes.append(run_case(case, load))
-        print_outcome(outcomes[-1], args.rows)
+    with StepLine("validate:", len(cases)) as line:
+        for case in cases:
+            line.begin(case.name)
+            outcomes.append(run_case(case, load))
+            line.clear()
+            print_outcome(outcomes[-1], args.rows)
+            line.advance()
     print_summary(outcomes)
     if args.out:
         make_folder(args.out)

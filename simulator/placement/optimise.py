@@ -14,6 +14,7 @@ from simulator.placement.managed import simulate_managed
 from simulator.placement.parts import COST_SHARES, Label, Place, Pricing
 from simulator.placement.resimulate import Simulated, resimulate, simulate_schedules
 from simulator.placement.stages import Tier
+from simulator.steps import Steps
 from simulator.units import BYTES_PER_KIB
 
 MOST_DIVISIONS = 8
@@ -69,13 +70,17 @@ class Optimiser:
         model: costs the stages.
         pricing: what options are made with; its window is replaced where a node may be managed.
         budget: of accuracy, at which the division that is best at first is refined.
+        steps: divisions to cost and choices to simulate.
 
     Raises:
         InfeasiblePlanError: the tree fits no division.
     """
 
-    def __init__(self, model: CostModel, pricing: Pricing, budget: int) -> None:
+    def __init__(
+        self, model: CostModel, pricing: Pricing, budget: int, steps: Steps | None = None
+    ) -> None:
         self.model, self.pricing = model, pricing
+        self.steps = steps or Steps()
         ladder = model.working_bytes()
         first = _spread(ladder, MOST_DIVISIONS)
         self.divisions = self._divisions(first)
@@ -101,6 +106,7 @@ class Optimiser:
             frame = self.model.frame(working)
             if frame is not None:
                 found.append(Division(frame, room, self.model.costs(frame, self.pricing.widths)))
+                self.steps.advance()
         return found
 
     def exact(self, budget: int) -> list[Placed]:
@@ -137,7 +143,10 @@ class Optimiser:
 
     def best(self, found: Sequence[Placed]) -> tuple[Placed, Simulated] | None:
         """The choice that is best on the exact engine, with what that says of it."""
-        simulated = [(placed, self.simulate(placed)) for placed in found]
+        simulated = []
+        for placed in found:
+            simulated.append((placed, self.simulate(placed)))
+            self.steps.advance()
         objective = self.pricing.objective
         return min(simulated, key=lambda pair: objective.of_simulation(pair[1]), default=None)
 

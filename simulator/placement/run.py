@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from simulator.placement.losses import (
     measured_together,
     no_losses,
 )
-from simulator.placement.optimise import Optimiser, Placed
+from simulator.placement.optimise import MOST_DIVISIONS, MOST_REFINED, Optimiser, Placed
 from simulator.placement.parts import Objective, Pricing, Tree
 from simulator.placement.plan_file import (
     PLACEMENT_SCHEMA,
@@ -31,11 +31,10 @@ from simulator.placement.plan_file import (
 from simulator.placement.resimulate import Simulated, resimulate
 from simulator.placement.stages import Arms, Node, PlacementError, Tier, cut
 from simulator.spec import AcceleratorSpec
+from simulator.steps import Steps
 from simulator.study.accuracy import Accuracies
 
 EXACT, GREEDY = "exact", "greedy"
-Tell = Callable[[str], None]
-"""Told what is being done; nothing for the result."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +97,10 @@ class Found:
         return found
 
 
-def place(request: PlaceRequest, tell: Tell) -> Found:
+def place(request: PlaceRequest, steps: Steps | None = None) -> Found:
     """Cost the tree once, then choose for every budget.
+
+    Divisions of the scratchpad to cost and choices to simulate are the `steps`, about equally long.
 
     Raises:
         PlacementError: no tree, accuracies that are missing, or a budget nothing meets.
@@ -123,13 +124,19 @@ def place(request: PlaceRequest, tell: Tell) -> Found:
         request.objective,
         Locality(0, request.persistence_fraction),
     )
-    tell("simulating every stage with every width and tier")
-    optimiser = Optimiser(model, pricing, round(request.budgets[-1] * LOSS_UNITS))
+    steps = steps or Steps()
+    divisions, each = MOST_DIVISIONS + MOST_REFINED, 1 + len((EXACT, GREEDY)) * len(request.budgets)
+    steps.total += divisions * each
+    steps.begin("costing the stages")
+    optimiser = Optimiser(model, pricing, round(request.budgets[-1] * LOSS_UNITS), steps)
+    steps.total += (len(optimiser.divisions) - divisions) * each
     rows = _baselines(request, model, losses)
     for budget in request.budgets:
-        tell(f"budget {100 * budget:g} %")
         units = round(budget * LOSS_UNITS)
-        for name, found in ((EXACT, optimiser.exact(units)), (GREEDY, optimiser.greedy(units))):
+        for name, choose in ((EXACT, optimiser.exact), (GREEDY, optimiser.greedy)):
+            steps.begin(f"budget {100 * budget:g} %, {name}")
+            found = choose(units)
+            steps.total += len(found) - len(optimiser.divisions)
             best = optimiser.best(found)
             if best is None:
                 raise PlacementError(

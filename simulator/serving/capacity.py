@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -14,6 +14,7 @@ from simulator.serving.bootstrap import block_intervals
 from simulator.serving.collector import Group, Quantity
 from simulator.serving.summary import QUANTILES
 from simulator.serving.system import ServingResult, System, simulate_serving
+from simulator.steps import Steps
 from simulator.units import PS_PER_S
 from simulator.validation import nearest
 
@@ -23,6 +24,8 @@ LEAST_LOAD = Fraction(1, 100)
 """A target that is not met at this load is held to be beyond reach."""
 MOST_LOAD = 20
 """Orders that find more weights on chip may sustain more than the saturation rate, not so much."""
+USUAL_TRIES = 2 + math.ceil(math.log2((1 - LEAST_LOAD) / STEP_FRACTION))
+"""Rates a search tries: little load, saturation, and halves of what lies between."""
 _UNITS_PS = {"s": 10**12, "ms": 10**9, "us": 10**6, "µs": 10**6, "ns": 10**3}
 _TARGET = re.compile(r"\s*([\w.]+)\s*<=?\s*([0-9.eE+-]+)\s*(\S+)\s*")
 MISSED = "missed"
@@ -166,14 +169,14 @@ def at_load(system: System, saturation_hz: Fraction, load: Fraction) -> LoadPoin
     return LoadPoint(rounded / saturation_hz, rounded, result)
 
 
-def find_capacity(
-    system: System, target: Target, tell: Callable[[LoadPoint], None] | None = None
-) -> Capacity:
+def find_capacity(system: System, target: Target, steps: Steps | None = None) -> Capacity:
     """The highest rate that meets a target, by bisection from little load to saturation.
 
     All rates see the same random numbers, so that with services that hang on nothing but the
-    route a request never waits less at a higher rate.
+    route a request never waits less at a higher rate. Every rate tried is one of the `steps`,
+    of which `USUAL_TRIES` are expected.
     """
+    steps = steps or Steps()
     saturation_hz = system.saturation_hz()
     system = replace(system, leaves=())  # a target is on all requests
     tried: list[LoadPoint] = []
@@ -181,8 +184,8 @@ def find_capacity(
     def run(load: Fraction) -> LoadPoint:
         point = at_load(system, saturation_hz, load)
         tried.append(point)
-        if tell:
-            tell(point)
+        steps.total += len(tried) > USUAL_TRIES
+        steps.advance()
         return point
 
     low = run(LEAST_LOAD)

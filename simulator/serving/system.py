@@ -14,6 +14,7 @@ from simulator.serving.queue import QueuePath, run_queue
 from simulator.serving.request import Arms, Request, Traffic
 from simulator.serving.scheduling import LeafBatchedLine, Scheduling, make_line
 from simulator.serving.service import Device, Served
+from simulator.steps import Steps
 from simulator.units import PS_PER_S
 
 PILOT_REQUESTS = 5000
@@ -150,19 +151,27 @@ class ServingResult:
         return offered is not None and offered >= 1 and self.path.served > 1
 
 
-def simulate_serving(system: System, compare: bool = True) -> ServingResult:
+def simulate_serving(
+    system: System, compare: bool = True, steps: Steps | None = None
+) -> ServingResult:
     """Serve all traffic of a system; with `compare` also first come first served, where it tells.
+
+    Requests are the `steps`.
 
     Raises:
         UserError: scheduling by deadline where a network has none.
     """
+    steps = steps or Steps()
     line_missed = _Misses()
-    result = _run(system, line_missed)
     deadlines = any(network.deadline_ps is not None for network in system.traffic.networks)
-    if not compare or system.scheduling is Scheduling.FIFO or not deadlines:
+    compare = compare and system.scheduling is not Scheduling.FIFO and deadlines
+    steps.total += system.traffic.count * (2 if compare else 1)
+    result = _run(system, line_missed, steps)
+    if not compare:
         return result
+    steps.begin("again first come first served")
     fifo_missed = _Misses()
-    _run(replace(system, scheduling=Scheduling.FIFO), fifo_missed)
+    _run(replace(system, scheduling=Scheduling.FIFO), fifo_missed, steps)
     against = AgainstFifo(
         fifo_missed.count,
         newly_missed=line_missed.beyond(fifo_missed),
@@ -195,7 +204,7 @@ class _Misses:
         return (mine & ~theirs).bit_count()
 
 
-def _run(system: System, misses: _Misses) -> ServingResult:
+def _run(system: System, misses: _Misses, steps: Steps) -> ServingResult:
     npu = system.npu()
     line = make_line(system.scheduling, npu)
     networks = frozenset(range(len(system.traffic.networks)))
@@ -205,6 +214,7 @@ def _run(system: System, misses: _Misses) -> ServingResult:
         if request.deadline_ps is not None and end_ps > request.deadline_ps:
             misses.note(request.number)
         collector.record(request, start_ps, end_ps, inference)
+        steps.advance()
 
     path = run_queue(system.traffic.requests(), npu, line, record)
     collector.finish()

@@ -1,3 +1,5 @@
+import io
+import sys
 from collections import OrderedDict
 from pathlib import Path
 
@@ -86,9 +88,19 @@ def test_norms_and_activations_belong_to_the_block_they_follow():
     assert [block.name for block in blocks_of(BasicBlock(4, 4, 4, 1), "level1.0")] == ["level1.0"]
 
 
-def test_the_command_measures_what_its_file_says(tmp_path, capsys):
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_command_measures_what_its_file_says(tmp_path, capsys, monkeypatch):
     command = ["probe", "--tree", str(TREE), "--out", str(tmp_path), "--per-input"]
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     assert main(command) == 0
+    # 1,438 and 359 inputs in batches of 256, then a probe for each of four blocks.
+    assert "probe: 1 of 8, running the tree" in terminal.getvalue()
+    assert "probe: 4 of 4, branch2.1; " in terminal.getvalue()
     assert "branch2.1" in capsys.readouterr().out
     probes = probes_from_file(tmp_path / "probes.json")
     outcomes = outcomes_from_file(TREE / "outcomes.json")

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from simulator.errors import WorkloadError
+from simulator.steps import Steps
 from workloads.quantisation.activations import ActivationRanges, calibrate
 from workloads.quantisation.evaluate import Arithmetic, evaluate_widths
 from workloads.quantisation.nodes import node_names, quantised_tree, tied_nodes
@@ -63,7 +64,9 @@ def test_32_bits_are_the_tree_bit_for_bit_and_16_nearly(tree_and_examples):
     tree, examples = tree_and_examples
     names = node_names(tree)
     whole = [dict.fromkeys(names, 32), dict.fromkeys(names, 16)]
-    same, near = evaluate_widths(tree, examples, whole)
+    steps = Steps()
+    same, near = evaluate_widths(tree, examples, whole, steps=steps)
+    assert steps.done == steps.total == 2 * -(-len(examples) // 256)
     plain = evaluate_all_paths(tree, examples)
     assert torch.equal(same.predictions, plain.predictions)
     assert torch.equal(same.leaf, plain.leaf)

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from simulator.cli.progress import ProgressLine, StepLine
+from simulator.cli.progress import ProgressLine
 from simulator.study.evaluate import Answer
 from simulator.study.execute import Progress, Runner, chunk_s
 from simulator.study.outcome import METRICS, Outcome, Status
@@ -85,19 +85,3 @@ def test_memory_is_flat_in_the_number_of_points(context, tmp_path, monkeypatch):
 def test_tasks_grow_with_the_workers_to_spare_a_scheduler(in_flight, expected):
     # Two tasks per worker: 1,000 workers with tasks of 5 s ask for 200 tasks per second.
     assert chunk_s(in_flight) == expected
-
-
-def test_steps_are_counted_on_a_terminal_and_silent_in_a_pipe(monkeypatch):
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    line = StepLine("serve:", 2)
-    line.begin("load 0.5")
-    line.begin("load 0.6")
-    line.close()
-    assert "serve: 1 of 2, load 0.5" in terminal.getvalue()
-    assert "serve: 2 of 2, load 0.6; 0 s left" in terminal.getvalue()
-    pipe = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", pipe)
-    line.begin("load 0.7")
-    line.close()
-    assert pipe.getvalue() == ""

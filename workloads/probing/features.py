@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from simulator.steps import Steps
 from workloads.data.dataset import Source
 from workloads.quantisation.nodes import weights_of
 from workloads.sigma_branch.all_paths import Place
@@ -16,6 +17,8 @@ from workloads.sigma_branch.router import Router
 from workloads.sigma_branch.tree import SigmaBTree
 from workloads.training.compute import Compute
 from workloads.training.evaluate import evaluating
+
+BATCH_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -84,17 +87,27 @@ class BranchView:
 
 
 def view_branches(
-    tree: SigmaBTree, source: Source, compute: Compute | None = None, batch_size: int = 256
+    tree: SigmaBTree, source: Source, compute: Compute | None = None, steps: Steps | None = None
 ) -> dict[Place, BranchView]:
-    """Run every node of the tree on every example, unaugmented; the tree is left as it was."""
+    """Run every node of the tree on every example, unaugmented; the tree is left as it was.
+
+    Batches, `n_batches` of them, are the `steps`.
+    """
+    steps = steps or Steps()
     compute = compute or Compute(next(tree.parameters()).device)
     parts: list[dict[Place, BranchView]] = []
     with evaluating(tree), torch.inference_mode(), compute.autocast():
-        for start in range(0, len(source), batch_size):
-            indices = torch.arange(start, min(start + batch_size, len(source)))
+        for start in range(0, len(source), BATCH_SIZE):
+            indices = torch.arange(start, min(start + BATCH_SIZE, len(source)))
             inputs, targets = source.batch(indices)
             parts.append(_of_batch(tree, compute.take(inputs), compute.take(targets)))
+            steps.advance()
     return {place: _joined([part[place] for part in parts]) for place in parts[0]}
+
+
+def n_batches(source: Source) -> int:
+    """In how many batches a source's examples are run."""
+    return -(-len(source) // BATCH_SIZE)
 
 
 def _of_batch(tree: SigmaBTree, x: Tensor, targets: Tensor) -> dict[Place, BranchView]:

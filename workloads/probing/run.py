@@ -15,9 +15,10 @@ from simulator.probes_file import (
     RouterCalibration,
     probes_to_json,
 )
+from simulator.steps import Steps
 from workloads.building.load import load_build
 from workloads.probing.calibration import expected_calibration_error, fit_temperature
-from workloads.probing.features import BranchView, router_of, view_branches
+from workloads.probing.features import BranchView, n_batches, router_of, view_branches
 from workloads.probing.probe import Examples, ProbeResult, train_probe
 from workloads.training.checkpoint import write_atomically
 from workloads.training.compute import choose_compute
@@ -44,23 +45,30 @@ class ProbeRequest:
     device: str = "auto"
 
 
-def probe_tree(request: ProbeRequest, out: Path) -> Probes:
+def probe_tree(request: ProbeRequest, out: Path, steps: Steps | None = None) -> Probes:
     """Train a probe after every block before every router and write `probes.json`.
+
+    Batches of inputs are the `steps`, then probes.
 
     Raises:
         UserError: a folder without a build.
     """
     built = load_build(request.tree)
     compute = choose_compute(request.device)
-    train = view_branches(built.tree, built.dataset.train, compute)
-    test = view_branches(built.tree, built.dataset.test, compute)
+    steps = steps or Steps()
+    sources = built.dataset.train, built.dataset.test
+    steps.restart(sum(map(n_batches, sources)))
+    steps.begin("running the tree")
+    train, test = (view_branches(built.tree, source, compute, steps) for source in sources)
+    steps.restart(sum(len(view.blocks) for view in train.values()))
     branches = []
     for number, place in enumerate(train):
         widths = router_of(built.tree, place).linear.out_features, train[place].logits.shape[1]
         views = (train[place], test[place])
         seed = request.seed + _SEED_STRIDE * number
         name = f"branch{place[0] + 1}.{place[1]}"
-        branches.append(_branch(name, views, widths, seed, request.per_input))
+        steps.begin(name)
+        branches.append(_branch(name, views, widths, seed, request.per_input, steps))
     n_train, n_test = len(built.dataset.train), len(built.dataset.test)
     found = Probes(
         workload=built.workload.name,
@@ -79,6 +87,7 @@ def _branch(
     widths: tuple[int, int],
     seed: int,
     per_input: bool,
+    steps: Steps,
 ) -> BranchProbes:
     train, test = views
     probes = []
@@ -92,6 +101,7 @@ def _branch(
             seed + at,
         )
         probes.append(_early(result, last - at, train.blocks[at], per_input))
+        steps.advance()
     return BranchProbes(
         branch=name,
         inputs=int(test.met.sum()),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from simulator.errors import WorkloadError
+from simulator.steps import Steps
 from workloads.data.dataset import Source
 from workloads.quantisation.activations import ActivationRanges
 from workloads.quantisation.nodes import Widths, check_widths, quantised_node
@@ -18,6 +19,7 @@ from workloads.sigma_branch.all_paths import AllPaths, Place
 from workloads.sigma_branch.tree import SigmaBTree
 from workloads.training.compute import Compute
 
+BATCH_SIZE = 256
 _Key = tuple[tuple[str, int], ...]
 
 
@@ -35,12 +37,13 @@ def evaluate_widths(
     combinations: Sequence[Widths],
     arithmetic: Arithmetic | None = None,
     compute: Compute | None = None,
-    batch_size: int = 256,
+    steps: Steps | None = None,
 ) -> list[AllPaths]:
     """Every path of the tree on every example, once per combination; the tree is left as it was.
 
     The state after a node depends on its own width and its ancestors' only, so it is computed
-    once for all combinations that agree on these.
+    once for all combinations that agree on these. A combination of a batch of inputs is one of
+    the `steps`.
 
     Raises:
         WorkloadError: an empty source, or widths that do not fit the tree.
@@ -52,12 +55,16 @@ def evaluate_widths(
     compute = compute or Compute(next(tree.parameters()).device)
     variants = _Variants(tree, arithmetic or Arithmetic())
     parts: list[list[AllPaths]] = [[] for _ in combinations]
+    steps = steps or Steps()
+    starts = range(0, len(source), BATCH_SIZE)
+    steps.restart(len(starts) * len(combinations))
     with torch.inference_mode(), compute.autocast():
-        for start in range(0, len(source), batch_size):
-            inputs, _ = source.batch(torch.arange(start, min(start + batch_size, len(source))))
+        for start in starts:
+            inputs, _ = source.batch(torch.arange(start, min(start + BATCH_SIZE, len(source))))
             batch = _Batch(variants, compute.take(inputs))
             for found, widths in zip(parts, combinations, strict=True):
                 found.append(batch.all_paths(widths))
+                steps.advance()
     return [_joined(found) for found in parts]
 
 

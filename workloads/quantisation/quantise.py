@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from simulator.outcomes_file import outcomes_to_json
+from simulator.steps import Steps
 from workloads.building.load import Built, load_build
 from workloads.building.outcomes import outcomes_of
 from workloads.building.provenance import provenance
@@ -36,7 +37,7 @@ class _Combination:
     widths: Widths
 
 
-def quantise(request: QuantiseRequest, out: Path) -> dict[str, Any]:
+def quantise(request: QuantiseRequest, out: Path, steps: Steps | None = None) -> dict[str, Any]:
     """Measure a tree in every combination asked for and write what the simulator reads.
 
     Writes `accuracies.json`, and `outcomes_{b}bit.json` for every width: what the tree says of
@@ -60,7 +61,7 @@ def quantise(request: QuantiseRequest, out: Path) -> dict[str, Any]:
     arithmetic = Arithmetic(ScaleRule(request.scale), activations)
     widths = [combination.widths for combination in combinations]
     found = evaluate_widths(
-        built.tree, built.dataset.test, [*widths, *standins], arithmetic, compute
+        built.tree, built.dataset.test, [*widths, *standins], arithmetic, compute, steps
     )
     data = _accuracies(request, built, compute, combinations, found[: len(widths)])
     _write(out / ACCURACIES_FILE, _one_entry_a_line(data))
