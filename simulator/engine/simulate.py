@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import simpy
+from simpy.core import EmptySchedule
 
 from simulator.engine.clock import Shared
 from simulator.engine.compute_units import pe_array, vector_unit
@@ -15,19 +16,6 @@ from simulator.engine.sequencer import sequencer
 from simulator.engine.speculation import Speculative, decide, shared_bus, speculative_queue
 from simulator.mapping.schedule import Schedule
 from simulator.timeline import Timeline
-
-
-class CountingEnvironment(simpy.Environment):
-    """A SimPy environment that counts the events it processes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.event_count = 0
-
-    def step(self) -> None:
-        """Process the next event."""
-        self.event_count += 1
-        super().step()
 
 
 @dataclass(frozen=True)
@@ -45,7 +33,7 @@ def simulate(schedule: Schedule) -> EngineRun:
     Raises:
         CapacityExceededError: the schedule overfills the scratchpad (a planner's defect).
     """
-    env = CountingEnvironment()
+    env = simpy.Environment()
     shared = Shared(env, schedule)
     scratchpad = Scratchpad(schedule, lambda: int(env.now))
     if schedule.speculation is not None:
@@ -62,7 +50,7 @@ def simulate(schedule: Schedule) -> EngineRun:
             env.process(speculative_queue(shared, state, scratchpad, decision))
             env.process(decide(shared, state, scratchpad, decision))
         env.process(shared_bus(shared, state))
-    env.run()
+    event_count = _run_out(env)
     timeline = Timeline(
         schedule=schedule,
         pe_start_ps=tuple(shared.tile_dispatched.time_ps),
@@ -75,4 +63,15 @@ def simulate(schedule: Schedule) -> EngineRun:
         complete_ps=tuple(shared.complete.time_ps),
         early=state.early() if state else (),
     )
-    return EngineRun(timeline, scratchpad.peak_bytes, env.event_count)
+    return EngineRun(timeline, scratchpad.peak_bytes, event_count)
+
+
+def _run_out(env: simpy.Environment) -> int:
+    """Process events until none is left; how many steps that took, the last of them empty."""
+    event_count = 0
+    try:
+        while True:
+            event_count += 1
+            env.step()
+    except EmptySchedule:
+        return event_count
