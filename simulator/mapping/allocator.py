@@ -12,7 +12,9 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from itertools import pairwise
+from typing import NamedTuple
 
 from simulator.errors import Contributor, InfeasiblePlanError
 from simulator.mapping.residency import resident_tensors, tensor_bytes
@@ -24,8 +26,7 @@ Range = tuple[int, int]
 """Addresses from the first to before the second."""
 
 
-@dataclass(frozen=True)
-class LiveRange:
+class LiveRange(NamedTuple):
     """Something in the scratchpad: from the start of one tile to the end of another."""
 
     name: str
@@ -34,8 +35,7 @@ class LiveRange:
     n_bytes: int
 
 
-@dataclass(frozen=True)
-class Placed:
+class Placed(NamedTuple):
     """A live range and its addresses, in one piece or several."""
 
     live: LiveRange
@@ -77,21 +77,40 @@ def allocate(schedule: Schedule, in_dram: Set[str], spec: AcceleratorSpec) -> Al
         InfeasiblePlanError: at some tile more is alive than the budget holds.
     """
     holes = [(0, schedule.budget_bytes)]
-    alive: list[Placed] = []
+    alive: list[tuple[int, int]] = []
+    """A heap of last tiles and places in `placed`."""
     placed: list[Placed] = []
     for live in live_ranges(schedule, in_dram, spec):
-        ended = [item for item in alive if item.live.last_tile < live.first_tile]
+        ended: list[Range] = []
+        while alive and alive[0][0] < live.first_tile:
+            ended += placed[heappop(alive)[1]].ranges
         if ended:
-            alive = [item for item in alive if item.live.last_tile >= live.first_tile]
-            holes = _merged([*holes, *(piece for item in ended for piece in item.ranges)])
-        item = Placed(live, _take(holes, live, schedule.budget_bytes))
-        alive.append(item)
-        placed.append(item)
+            holes = _merged([*holes, *ended])
+        heappush(alive, (live.last_tile, len(placed)))
+        placed.append(Placed(live, _take(holes, live, schedule.budget_bytes)))
     return Allocation(tuple(placed))
 
 
 def _take(holes: list[Range], live: LiveRange, budget_bytes: int) -> tuple[Range, ...]:
     """Cut a live range's bytes out of the holes: the smallest that holds them, or the largest."""
+    pieces: list[Range] = []
+    wanted = live.n_bytes
+    while wanted:
+        fitting = [(stop - start, start) for start, stop in holes if stop - start >= wanted]
+        if not fitting and not pieces:
+            _check_room(holes, live, budget_bytes)
+        size, start = min(fitting) if fitting else max((stop - at, at) for at, stop in holes)
+        holes.remove((start, start + size))
+        used = min(size, wanted)
+        pieces.append((start, start + used))
+        if used < size:
+            insort(holes, (start + used, start + size))
+        wanted -= used
+    return tuple(pieces)
+
+
+def _check_room(holes: list[Range], live: LiveRange, budget_bytes: int) -> None:
+    """All holes together must hold a live range."""
     room = sum(stop - start for start, stop in holes)
     if room < live.n_bytes:
         raise InfeasiblePlanError(
@@ -101,19 +120,6 @@ def _take(holes: list[Range], live: LiveRange, budget_bytes: int) -> tuple[Range
             capacity_bytes=budget_bytes,
             contributors=(Contributor("alive", budget_bytes - room),),
         )
-    pieces: list[Range] = []
-    wanted = live.n_bytes
-    while wanted:
-        sizes = [(stop - start, start) for start, stop in holes]
-        fitting = [size for size in sizes if size[0] >= wanted]
-        size, start = min(fitting) if fitting else max(sizes)
-        holes.remove((start, start + size))
-        used = min(size, wanted)
-        pieces.append((start, start + used))
-        if used < size:
-            insort(holes, (start + used, start + size))
-        wanted -= used
-    return tuple(pieces)
 
 
 def _merged(ranges: list[Range]) -> list[Range]:
