@@ -114,6 +114,8 @@ class PathWorks:
 
     def _direct_ahead_bytes(self, plan: Plan, ahead: Sequence[LayerGroup]) -> int:
         """What the next two tiles may have asked for past the scratchpad: one tile ahead."""
+        if self._spec.block_buffer is None:
+            return 0
         works = [self._totals(plan.groups[group.name])[0] for group in ahead]
         second = works[0] if works[0].tiles > 1 else works[-1]
         return works[0].direct_bytes + second.direct_bytes

@@ -10,9 +10,10 @@ windows share stay in the vector unit, so every input byte is read once.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from operator import neg
 
 import numpy as np
@@ -105,18 +106,23 @@ class Candidates:
     """Every blocking of one group shape, as parallel arrays.
 
     `blocks` holds, per candidate, whether p is the outer loop, the tile sizes k, p and c, and the
-    pieces of a vector layer.
+    pieces of a vector layer. `count_cycles` yields the compute cycles once a candidate is chosen.
     """
 
     blocks: NDArray[np.int64]
     least_bytes: NDArray[np.int64]
     buffer_bytes: NDArray[np.int64]
     dram_bytes: NDArray[np.int64]
-    cycles: NDArray[np.int64]
+    count_cycles: Callable[[], NDArray[np.int64]]
     tiles: NDArray[np.int64]
     transfers: NDArray[np.int64]
     overlaps_transfers: bool
     _worth: dict[tuple[float, float], tuple[list[int], list[int]]] = field(default_factory=dict)
+
+    @cached_property
+    def cycles(self) -> NDArray[np.int64]:
+        """Compute cycles of all tiles."""
+        return self.count_cycles()
 
     @cached_property
     def smallest_buffer_bytes(self) -> int:
@@ -209,11 +215,8 @@ def _mac_candidates(shape: GroupShape, compute: ComputeSide, rules: Toolchain) -
     most_rows = d.p if rules.tile_pixels is None else max(rules.tile_pixels // (d.n * d.q), 1)
     sizes_p = [size for size in _halvings(d.p, 1) if size <= most_rows]
     sizes_c = _halvings(d.c, min(compute.array.rows, d.c)) if d.groups == 1 else [d.c]
-    grid = np.array(
-        [(o, k, p, c) for o in (0, 1) for k in sizes_k for p in sizes_p for c in sizes_c],
-        dtype=np.int64,
-    )
-    p_outer, k, p, c = grid[:, 0] == 1, grid[:, 1], grid[:, 2], grid[:, 3]
+    order, k, p, c = _grid([0, 1], sizes_k, sizes_p, sizes_c)
+    p_outer = order == 1
     n_k, n_p, n_c = ceil_div(d.k, k), ceil_div(d.p, p), ceil_div(d.c, c)
     tiles = n_k * n_p * n_c
     whole_c = n_c == 1
@@ -265,8 +268,6 @@ def _mac_candidates(shape: GroupShape, compute: ComputeSide, rules: Toolchain) -
     )
     split = (n_c - 1) / n_c
     psums = PartialSums(reads=split, writes=split, outputs=1 / n_c)
-    traffic = scratchpad_traffic(compute, blocked, psums)
-    cycles = tiles * tile_cycles(compute, blocked, traffic)
     sweep_bytes = shape.ifmap_bytes * _least_rows(shape) // shape.ifmap_rows
     least = (
         shape.weight_bytes * weight_loads // (n_k * n_c)
@@ -274,10 +275,27 @@ def _mac_candidates(shape: GroupShape, compute: ComputeSide, rules: Toolchain) -
         + shape.operand_bytes
         + shape.ofmap_bytes
     )
-    blocks = np.pad(grid, ((0, 0), (0, 1)), constant_values=1)
+    blocks = np.stack([order, k, p, c, np.ones_like(k)], axis=1)
+    cycles = partial(_count_cycles, compute, blocked, psums, tiles)
     return Candidates(
         blocks, least, buffers, dram_bytes, cycles, tiles, transfers, rules.overlaps_transfers
     )
+
+
+def _grid(*axes: list[int]) -> list[NDArray[np.int64]]:
+    """Every combination of the axes' values, the last axis fastest: one array per axis."""
+    full = np.meshgrid(*(np.array(axis, dtype=np.int64) for axis in axes), indexing="ij")
+    return [values.ravel() for values in full]
+
+
+def _count_cycles(
+    compute: ComputeSide, tile: TileShape, psums: PartialSums, tiles: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Cycles of so many equal tiles."""
+    found: NDArray[np.int64] = tiles * tile_cycles(
+        compute, tile, scratchpad_traffic(compute, tile, psums)
+    )
+    return found
 
 
 def _least_rows(shape: GroupShape) -> int:
@@ -306,16 +324,12 @@ def _block_candidates(
     """
     d = shape.dims
     grain_k = blocking.channels if d.groups == 1 else max(blocking.channels, d.k // d.groups)
-    grid = np.array(
-        [
-            (o, k, p)
-            for o in ((0, 1) if shape.weight_bytes else (1,))
-            for k in _halvings(d.k, min(grain_k, d.k))
-            for p in _halvings(d.p, min(blocking.rows, d.p))
-        ],
-        dtype=np.int64,
+    order, k, p = _grid(
+        [0, 1] if shape.weight_bytes else [1],
+        _halvings(d.k, min(grain_k, d.k)),
+        _halvings(d.p, min(blocking.rows, d.p)),
     )
-    direct, k, p = grid[:, 0] == 1, grid[:, 1], grid[:, 2]
+    direct = order == 1
     n_k, n_p = ceil_div(d.k, k), ceil_div(d.p, p)
     tiles = n_k * n_p
     weight_tile = ceil_div(shape.weight_bytes * k, d.k)
@@ -345,9 +359,9 @@ def _block_candidates(
         groups=np.maximum(k * d.groups // d.k, 1),
         pixel_steps=blocking.pixel_steps(p),
     )
-    traffic = scratchpad_traffic(compute, blocked, PartialSums(reads=0, writes=0, outputs=1))
-    cycles = tiles * tile_cycles(compute, blocked, traffic)
-    blocks = np.stack([direct, k, p, np.full_like(k, d.c), np.ones_like(k)], axis=1)
+    psums = PartialSums(reads=0, writes=0, outputs=1)
+    blocks = np.stack([order, k, p, np.full_like(k, d.c), np.ones_like(k)], axis=1)
+    cycles = partial(_count_cycles, compute, blocked, psums, tiles)
     return Candidates(
         blocks, least, buffers, dram_bytes, cycles, tiles, transfers, rules.overlaps_transfers
     )
@@ -379,7 +393,7 @@ def _vector_candidates(shape: GroupShape, rules: Toolchain, staged: bool) -> Can
         least_bytes=np.full_like(pieces, sum(streams)),
         buffer_bytes=buffers,
         dram_bytes=np.full_like(pieces, sum(streams)),
-        cycles=np.full_like(pieces, shape.vector_cycles),
+        count_cycles=partial(np.full_like, pieces, shape.vector_cycles),
         tiles=pieces,
         transfers=pieces * len(streams),
         overlaps_transfers=rules.overlaps_transfers,
