@@ -193,24 +193,14 @@ def with_chosen_bits(args: argparse.Namespace, workloads: list[Workload]) -> lis
     Raises:
         UserError: a malformed rule, or one that matches nothing.
     """
-    rules = [WeightBitsRule.parse(text) for text in args.bits]
-    check_rules(workloads, rules)
-    return with_chosen_activation_bits(
-        args, [with_weight_bits(workload, rules) for workload in workloads]
-    )
-
-
-def with_chosen_activation_bits(
-    args: argparse.Namespace, workloads: list[Workload]
-) -> list[Workload]:
-    """The workloads with the widths of --activation-bits.
-
-    Raises:
-        UserError: a malformed rule, or one that matches nothing.
-    """
-    rules = [ActivationBitsRule.parse(text) for text in args.activation_bits]
-    check_activation_rules(workloads, rules)
-    return [with_activation_bits(workload, rules) for workload in workloads]
+    of_weights = [WeightBitsRule.parse(text) for text in args.bits]
+    check_rules(workloads, of_weights)
+    of_activations = [ActivationBitsRule.parse(text) for text in args.activation_bits]
+    check_activation_rules(workloads, of_activations)
+    return [
+        with_activation_bits(with_weight_bits(workload, of_weights), of_activations)
+        for workload in workloads
+    ]
 
 
 def routes_for(

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from simulator.activation_bits import ActivationBitsRule, check_activation_rules
 from simulator.cli.interrupt import STARTS_OVER, goes_on
 from simulator.cli.options import (
     add_simulation_options,
     parse_overrides,
     policy_choice,
     routes_for,
-    with_chosen_activation_bits,
 )
 from simulator.cli.output import make_folder
 from simulator.cli.progress import ProgressLine
@@ -62,7 +62,7 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
         metavar="FIELD=VALUES",
         help="an axis: a list 16,32; steps 64:256:+64; factors 128:16384:x2; or drawn, "
         "128:16384:loglhs:16; of a field of the spec, policy, placement, workload, "
-        "bits.PATTERN, tree.levels or tree.ties; repeatable",
+        "bits.PATTERN, activation_bits.PATTERN, tree.levels or tree.ties; repeatable",
     )
     parser.add_argument(
         "--iso-area",
@@ -104,7 +104,8 @@ def context_for(args: argparse.Namespace, services: Services) -> tuple[Context, 
     workloads = [resolve_workload(name, services) for name in names]
     _check_names(args.workload, workloads)
     check_rules(workloads, [WeightBitsRule.parse(text) for text in args.bits])
-    workloads = with_chosen_activation_bits(args, workloads)
+    rules = [ActivationBitsRule.parse(text) for text in args.activation_bits]
+    check_activation_rules(workloads, rules)
     listed = {}
     for name, workload in zip(names, workloads, strict=True):
         folder = build_folder(name, services)
@@ -118,7 +119,6 @@ def context_for(args: argparse.Namespace, services: Services) -> tuple[Context, 
         area_mm2 = area.total_mm2
     elif area_mm2 is not None and not 0 < area_mm2 < 1e6:
         raise UserError(f"--iso-area {area_mm2:g}: must be an area in mm^2")
-    bits = tuple(args.bits)
     trees = _trees_for(args, workloads, services)
     for tree in trees:
         listed[tree.name] = routes_for(args, tree, None)[0]
@@ -128,7 +128,8 @@ def context_for(args: argparse.Namespace, services: Services) -> tuple[Context, 
         routes={name: count_routes(routes) for name, routes in listed.items()},
         policy=policy_choice(args, varied_policies(args)),
         placement=args.placement,
-        bits=bits,
+        bits=tuple(args.bits),
+        activation_bits=tuple(args.activation_bits),
         iso_area_mm2=area_mm2,
         trees=trees,
         streams=_streams_for(args, listed),

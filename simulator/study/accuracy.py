@@ -14,7 +14,7 @@ from simulator.study.axis import Choices, GridAxis, Value
 
 ACCURACY_SCHEMA = "simulator.accuracies"
 ACCURACY_VERSION = 1
-MATTERS = ("bits.", "precision.", "tree.")
+MATTERS = ("bits.", "activation_bits.", "precision.", "tree.")
 """Axes whose values change what a network computes; all others change when and at what cost."""
 
 _Key = tuple[str, frozenset[tuple[str, Value]]]
@@ -82,7 +82,10 @@ def _entry(origin: str, entry: object) -> tuple[_Key, float]:
         raise UserError(f"{origin}: workload: must name a workload")
     choices, fraction = entry.get("choices", {}), entry.get("accuracy_fraction")
     if not isinstance(choices, dict) or not all(field.startswith(MATTERS) for field in choices):
-        raise UserError(f"{origin}: choices: must be values of bits.PATTERN, precision.* or tree.*")
+        raise UserError(
+            f"{origin}: choices: must be values of bits.PATTERN, activation_bits.PATTERN, "
+            "precision.* or tree.*"
+        )
     if not isinstance(fraction, int | float) or not 0 <= fraction <= 1:
         raise UserError(f"{origin}: accuracy_fraction: {fraction!r}: must be from 0 to 1")
     return (entry["workload"], frozenset(choices.items())), float(fraction)

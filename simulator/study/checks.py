@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
+from simulator.activation_bits import ActivationBitsRule, check_activation_rules
 from simulator.errors import SpecError, UserError
 from simulator.mapping.placement import Placement
 from simulator.policy import PARAMETER_POLICIES, Policy
 from simulator.spec import AcceleratorSpec
 from simulator.spec_file import Override, with_overrides
 from simulator.study.axis import GridAxis, RandomAxis, Value
-from simulator.study.context import BITS_PREFIX, Context, field_kind
+from simulator.study.context import ACTIVATION_BITS_PREFIX, BITS_PREFIX, Context, field_kind
 from simulator.validation import nearest
 from simulator.weight_bits import WeightBitsRule, check_rules
 
@@ -45,6 +46,12 @@ def checked_axes(
         elif kind == "bits":
             rules = [f"{axis.field.removeprefix(BITS_PREFIX)}={value}" for value in axis.values]
             check_rules(context.workloads, [WeightBitsRule.parse(rule) for rule in rules])
+        elif kind == "activation_bits":
+            pattern = axis.field.removeprefix(ACTIVATION_BITS_PREFIX)
+            rules = [f"{pattern}={value}" for value in axis.values]
+            check_activation_rules(
+                context.workloads, [ActivationBitsRule.parse(rule) for rule in rules]
+            )
         elif kind == "spec":
             for value in axis.values:
                 _check_spec_value(context.spec, axis.field, value)

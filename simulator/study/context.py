@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
+from simulator.activation_bits import ActivationBitsRule, with_activation_bits
 from simulator.errors import InfeasiblePlanError, SpecError, UserError
 from simulator.ir import Branch, Route, Workload
 from simulator.mapping.placement import Placement
@@ -25,9 +26,9 @@ from simulator.study.tree_options import TREE_FIELDS, tree_name
 from simulator.validation import nearest
 from simulator.weight_bits import WeightBitsRule, with_weight_bits
 
-BITS_PREFIX = "bits."
+BITS_PREFIX, ACTIVATION_BITS_PREFIX = "bits.", "activation_bits."
 RUN_OPTIONS = ("workload", "policy", "placement")
-"""Axes that are no fields of the spec, beside bits.PATTERN."""
+"""Axes that are no fields of the spec, beside bits.PATTERN and activation_bits.PATTERN."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Context:
         workloads: one or several; several are the axis `workload`.
         routes: by workload name, how often each route (its arms) occurs.
         policy, placement: where no axis says otherwise.
-        bits: rules that hold at every point, before those of axes.
+        bits, activation_bits: rules that hold at every point, before those of axes.
         trees: other trees of the workloads, for the axes of `simulator.study.tree_options`; they
             have routes too.
         streams: the routes in the order of the inputs, where a predictor learns from it.
@@ -64,6 +65,7 @@ class Context:
     policy: PolicyChoice
     placement: str
     bits: tuple[str, ...] = ()
+    activation_bits: tuple[str, ...] = ()
     iso_area_mm2: float | None = None
     trees: tuple[Workload, ...] = ()
     streams: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
@@ -86,6 +88,7 @@ class Context:
             "policy": self.policy.to_data(),
             "placement": self.placement,
             "bits": list(self.bits),
+            "activation_bits": list(self.activation_bits),
             "iso_area_mm2": self.iso_area_mm2,
             "streams": {name: list(map(list, arms)) for name, arms in self.streams.items()},
         }
@@ -109,6 +112,7 @@ class Context:
             policy=PolicyChoice.from_data(data["policy"]),
             placement=data["placement"],
             bits=tuple(data["bits"]),
+            activation_bits=tuple(data["activation_bits"]),
             iso_area_mm2=data["iso_area_mm2"],
             trees=tuple(workload_from_json(text, "context") for text in data["trees"]),
             streams=data["streams"],
@@ -124,13 +128,9 @@ class Context:
             (field, value) for field, value in choices.items() if field_kind(field) == "spec"
         )
         spec, spec_digest = self._spec(overrides)
-        rules = tuple(
-            f"{field.removeprefix(BITS_PREFIX)}={value}"
-            for field, value in choices.items()
-            if field.startswith(BITS_PREFIX)
-        )
         name = self._program(choices)
-        workload, workload_digest = self._workload(name, rules)
+        bits = _rules(BITS_PREFIX, choices), _rules(ACTIVATION_BITS_PREFIX, choices)
+        workload, workload_digest = self._workload(name, *bits)
         policy = replace(self.policy, policy=Policy(str(choices.get("policy", self.policy.policy))))
         for parameter in PARAMETER_FIELDS.keys() & choices.keys():
             policy = policy.with_parameter(parameter, choices[parameter])
@@ -176,14 +176,21 @@ class Context:
         text = spec.model_dump_json(exclude={"name", "description", "sources"})
         return spec, hashlib.sha256(text.encode()).hexdigest()
 
-    def _workload(self, name: str, rules: tuple[str, ...]) -> tuple[Workload, str]:
-        found: tuple[Workload, str] = self._caches[1](name, rules)
+    def _workload(
+        self, name: str, weights: tuple[str, ...], activations: tuple[str, ...]
+    ) -> tuple[Workload, str]:
+        found: tuple[Workload, str] = self._caches[1](name, weights, activations)
         return found
 
-    def _make_workload(self, name: str, rules: tuple[str, ...]) -> Any:
+    def _make_workload(
+        self, name: str, weights: tuple[str, ...], activations: tuple[str, ...]
+    ) -> Any:
         workload = next(each for each in (*self.workloads, *self.trees) if each.name == name)
-        parsed = [WeightBitsRule.parse(rule) for rule in (*self.bits, *rules)]
-        workload = with_weight_bits(workload, parsed)
+        of_weights = [WeightBitsRule.parse(rule) for rule in (*self.bits, *weights)]
+        workload = with_weight_bits(workload, of_weights)
+        rules = (*self.activation_bits, *activations)
+        of_activations = [ActivationBitsRule.parse(rule) for rule in rules]
+        workload = with_activation_bits(workload, of_activations)
         text = workload.program.model_dump_json()
         return workload, hashlib.sha256(text.encode()).hexdigest()
 
@@ -210,9 +217,20 @@ def count_routes(routes: Sequence[Route]) -> dict[tuple[int, ...], int]:
     return dict(Counter(route.arms for route in routes))
 
 
+def _rules(prefix: str, choices: Choices) -> tuple[str, ...]:
+    """The widths that choices give to patterns, as the command line writes them."""
+    return tuple(
+        f"{field.removeprefix(prefix)}={value}"
+        for field, value in choices.items()
+        if field.startswith(prefix)
+    )
+
+
 @lru_cache(maxsize=1024)
 def field_kind(field: str) -> str:
-    """What an axis varies: `run`, `prefetch`, `bits`, `tree`, or a field of the `spec`.
+    """What an axis varies.
+
+    `run`, `prefetch`, `bits`, `activation_bits`, `tree`, or a field of the `spec`.
 
     Raises:
         UserError: nothing of that name can be varied.
@@ -221,6 +239,8 @@ def field_kind(field: str) -> str:
         return "run"
     if field.startswith(BITS_PREFIX):
         return "bits"
+    if field.startswith(ACTIVATION_BITS_PREFIX):
+        return "activation_bits"
     if field in PARAMETER_FIELDS:
         return "prefetch"
     if field in TREE_FIELDS:
@@ -231,7 +251,7 @@ def field_kind(field: str) -> str:
         raise UserError(
             f"--vary {field}: nothing of that name can be varied"
             f"{nearest(field, [*known, *others])}; a dotted field of the spec, "
-            f"{', '.join(others)} or bits.PATTERN can"
+            f"{', '.join(others)}, bits.PATTERN or activation_bits.PATTERN can"
         )
     return "spec"
 

@@ -64,6 +64,7 @@ class Sweep:
             "policy": context.policy.policy.value,
             "placement": context.placement,
             "bits": list(context.bits),
+            "activation_bits": list(context.activation_bits),
             "iso_area_mm2": context.iso_area_mm2,
             "context_sha256": context.digest,
             "versions": {

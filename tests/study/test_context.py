@@ -57,6 +57,8 @@ def test_keys_tell_apart_what_changes_a_result_and_nothing_else(context, tree):
         {"policy": "oracle"},
         {"placement": "fill"},
         {"bits.arm0*": 4},
+        {"activation_bits.arm0*": 4},
+        {"activation_bits.arm0*": "fp16"},
         {"dram.efficiency_fraction": 0.5},
     ]
     keys = [context.scenario(choices).key for choices in different]
@@ -85,6 +87,8 @@ def test_keys_tell_apart_what_changes_a_result_and_nothing_else(context, tree):
         ("workload=other", "must be one of test"),
         ("bits.nothing=4", "no layer or segment"),
         ("bits.arm0*=5", "must be one of 4, 6, 8"),
+        ("activation_bits.nothing=4", "no layer, segment or input has such a name"),
+        ("activation_bits.arm0*=fp8", "must be one of 4, 6, 8, 16, 32, fp16"),
         ("policy=1:2:lhs", "only numbers can be drawn"),
         ("dram.efficiency_fraction=0.5:2:lhs", "less than or equal to 1"),
     ],

@@ -309,3 +309,24 @@ def test_bytes_on_the_bus_are_those_wanted_and_what_fills_up_bursts(program_path
     assert wanted <= on_bus < 1.2 * wanted
     at_peak_rate_ps = on_bus / 6.4e9 * 1e12
     assert at_peak_rate_ps <= row["dram_busy_ps"] <= row["latency_mean_ps"]
+
+
+@pytest.mark.parametrize("pattern", ["trunk*", "arm0*", "image"])
+def test_activation_widths_are_what_run_does_with_them(program_path, tmp_path, capsys, pattern):
+    widths = ("4", "8", "fp16")
+    axes = ["--vary", f"activation_bits.{pattern}={','.join(widths)}"]
+    fixed = ("--activation-bits", "arm1*=16", "--bits", "trunk*=4")
+    command = words(program_path, tmp_path, *fixed, "--workers", "1", "--no-figures", axes=axes)
+    assert main(command) == 0
+    capsys.readouterr()
+    table = rows(tmp_path)
+    assert [row[f"activation_bits.{pattern}"] for row in table] == list(widths)
+    given = words(program_path, tmp_path, axes=[])[1:-2]  # neither the command nor --out
+    for row, bits in zip(table, widths, strict=True):
+        rule = f"{pattern}={bits}"
+        assert main(["run", *given, *fixed, "--activation-bits", rule, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert float(row["latency_mean_ps"]) == pytest.approx(found["latency_s"]["mean"] * 1e12)
+        assert float(row["energy_pj"]) == pytest.approx(found["energy_j"]["total"] * 1e12)
+        assert float(row["dram_read_bytes"]) == pytest.approx(found["dram_read_bytes"])
+    assert len({row["energy_pj"] for row in table}) == 3

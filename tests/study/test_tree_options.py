@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 
 from simulator.__main__ import main
+from simulator.policy import Policy, PolicyChoice
 from simulator.program_file import workload_from_json
+from simulator.routes import draw_routes
+from simulator.study.context import Context, count_routes
 from simulator.study.tree_options import tree_levels, tree_name
+from tests.devices import device
 
 PROGRAMS = Path(__file__).resolve().parent.parent.parent / "workloads" / "programs"
 
@@ -39,6 +43,26 @@ def test_options_name_the_program_with_that_shape(levels, ties, name):
 
 def test_a_dense_network_stands_for_itself():
     assert tree_name(shipped("dense_resnet50"), {"tree.levels": 3}) == "dense_resnet50"
+
+
+def test_widths_hold_for_the_other_trees_too():
+    base, other = shipped("sigmab_resnet50"), shipped("sigmab_resnet50_depth1")
+    routes = {each.name: count_routes(draw_routes(each, 10, 0)) for each in (base, other)}
+    on_demand = PolicyChoice(Policy.ON_DEMAND)
+    bits, activations = ("trunk*=4",), ("trunk*=16", "level1.*=6")
+    context = Context(
+        device(), (base,), routes, on_demand, "stream", bits, activations, trees=(other,)
+    )
+    for levels, name in ((2, base.name), (1, other.name)):
+        workload = context.scenario({"tree.levels": levels}).workload
+        assert workload.name == name
+        trunk, arm = (
+            next(s for s in workload.program.segments() if s.name.startswith(start))
+            for start in ("trunk", "level1.")
+        )
+        assert {block.bits for layer in trunk.layers for block in layer.weights} == {4}
+        assert {layer.ofmap.bits for layer in trunk.layers} == {16}
+        assert {layer.ofmap.bits for layer in arm.layers} == {6}
 
 
 def test_a_sweep_over_levels_runs_the_trees_traced_with_them(tmp_path):
