@@ -8,12 +8,12 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.cost.dram import DramModel, MostOccupancy, TransferCost
 from simulator.cost.dram_address import Transfer
 from simulator.cost.memory import memory_of
-from simulator.fast.batch import Times
-from simulator.fast.structure import Durations
+from simulator.fast.structure import Common, Durations
 from simulator.spec import AcceleratorSpec
 
 COLUMNS = 4
@@ -70,14 +70,17 @@ class RecordingDram:
     bus_bytes = least_occupancy_ps = refreshes_in = occupancy_ps
 
 
+Numbers = NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class DesignTable:
-    """Shape (numbers, designs): durations and, of transfers, what they count."""
+    """Shape (designs, numbers): durations and, of transfers, what they count."""
 
-    durations_ps: Times
-    bus_bytes: Times
-    bursts: Times
-    activates: Times
+    durations_ps: Numbers
+    bus_bytes: Numbers
+    bursts: Numbers
+    activates: Numbers
 
 
 def structural_key(spec: AcceleratorSpec) -> tuple[object, ...]:
@@ -111,14 +114,15 @@ class DesignColumn:
         latencies = (self._dram.read_latency_ps, self._dram.write_latency_ps)
         branch_ps = spec.branch_latency_ps
         common = (0, spec.descriptor_latency_ps, *latencies, branch_ps, branch_ps)
-        self._rows: list[tuple[int, ...]] = [(duration_ps, 0, 0, 0) for duration_ps in common]
-        self._known = 0
+        self._rows = np.zeros((COLUMNS, len(common)), dtype=np.int64)
+        self._rows[0] = common
 
-    def rows(self, keys: Sequence[tuple[Any, ...]]) -> list[tuple[int, ...]]:
-        """One row per number: the common ones, then those of the keys."""
-        for key in keys[self._known :]:
-            self._rows.append(self._row(*key))
-        self._known = len(keys)
+    def rows(self, keys: Sequence[tuple[Any, ...]]) -> Numbers:
+        """Shape (columns, numbers): the common ones, then those of the keys."""
+        known = self._rows.shape[1] - len(Common)
+        if len(keys) > known:
+            new = np.array([self._row(*key) for key in keys[known:]], dtype=np.int64)
+            self._rows = np.concatenate((self._rows, new.T), axis=1)
         return self._rows
 
     def _row(self, unit: str, amount: int, *rest: Any) -> tuple[int, ...]:
@@ -137,6 +141,4 @@ class DesignColumn:
 
 def design_table(numbers: Durations, columns: Sequence[DesignColumn]) -> DesignTable:
     """Every duration known by now on every design."""
-    keys = numbers.keys
-    rows = np.array([column.rows(keys) for column in columns], dtype=np.int64)
-    return DesignTable(*np.ascontiguousarray(rows.transpose(2, 1, 0)))
+    return DesignTable(*np.stack([column.rows(numbers.keys) for column in columns], axis=1))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from itertools import product
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from simulator.cost.energy import EventCounts
 from simulator.ir import MAC_OPS
@@ -94,6 +97,16 @@ class TiledGroup:
     psum_bytes: int
     ofmap_buffer_bytes: int
     counts: EventCounts
+
+    @cached_property
+    def pe_cycles(self) -> NDArray[np.int64]:
+        """Per tile."""
+        return np.array([tile.pe_cycles for tile in self.tiles], dtype=np.int64)
+
+    @cached_property
+    def vector_cycles(self) -> NDArray[np.int64]:
+        """Per tile."""
+        return np.array([tile.vector_cycles for tile in self.tiles], dtype=np.int64)
 
 
 class _Splitter:

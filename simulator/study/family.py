@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from simulator.compile import Path, fetch_rules, path_signature, sharing_a_plan
 from simulator.cost.memory import memory_of
 from simulator.errors import UserError
-from simulator.fast.batch import Times
 from simulator.fast.bounds import Timing, lower_bound_ps
 from simulator.fast.designs import (
     DesignColumn,
@@ -37,9 +36,12 @@ from simulator.units import ceil_div
 
 Arms = tuple[int, ...]
 """A route, or its case: with what is speculated on."""
+Times = NDArray[np.int64]
 DESIGNS_KEPT = 256
 WORKS_KEPT = 64
 """Columns of designs, and totals of routes, that a family remembers."""
+LARGEST_PRODUCT = 2**58
+"""Of picoseconds and bytes: 32 times below what 64 bits hold, for loads in many small pieces."""
 NO_PLAN = NotVectorisedError("no plan fits")
 
 
@@ -97,6 +99,8 @@ class Family:
 
     def evaluate(self, demands: Sequence[Demand]) -> list[Answer]:
         """Per demand, one lane for every route, or why there is none."""
+        if self.policy is not Policy.ON_DEMAND:
+            _check_range(demands)
         self._plan_up_to(max(demand.room_bytes for demand in demands))
         specs = {demand.timing: demand.spec for demand in demands}
         design = {timing: d for d, timing in enumerate(specs)}
@@ -224,6 +228,18 @@ class Family:
         return self.n_candidates
 
 
+def _check_range(demands: Sequence[Demand]) -> None:
+    """Shares of a load's time are products of picoseconds and bytes.
+
+    Raises:
+        NotVectorisedError: some might leave the kernels' 64 bits.
+    """
+    for demand in demands:
+        slowest_ps = memory_of(demand.spec).occupancy_ps(demand.room_bytes)
+        if slowest_ps * demand.room_bytes >= LARGEST_PRODUCT:
+            raise NotVectorisedError("so slow and so large that products leave 64 bits")
+
+
 def _by_clocks(specs: Sequence[AcceleratorSpec]) -> Iterable[list[int]]:
     """Designs of equal clocks together."""
     members: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -280,8 +296,7 @@ class _Search:
             if not wanted:
                 return exact
             for candidate, latency in self._means(wanted):
-                known = exact[candidate]
-                exact[candidate] = np.where(latency == UNKNOWN, known, latency)
+                exact[candidate] = latency
 
     def _structures(
         self, candidates: Mapping[int, set[int]]
@@ -299,18 +314,14 @@ class _Search:
         return structures, of_route, wanted
 
     def _means(self, candidates: Mapping[int, set[int]]) -> Iterator[tuple[int, Times]]:
-        """Mean latency of candidates, rounded up, at least on the designs it is wanted for."""
-        structures, of_route, wanted = self._structures(candidates)
+        """Mean latency of candidates on all designs, rounded up."""
+        structures, of_route, _ = self._structures(candidates)
         table = self.family.table(self.specs)
-        latency = {key: np.full(len(self.specs), UNKNOWN, dtype=np.int64) for key in structures}
-        for key, designs, found in latencies(wanted, structures, table):
-            latency[key][designs] = found
+        latency = {key: latencies(each, table) for key, each in structures.items()}
         for candidate in candidates:
             each = {arms: latency[of_route[candidate, arms]] for arms in self.weights}
-            known = np.all([times != UNKNOWN for times in each.values()], axis=0)
-            total = sum(w * np.where(known, each[arms], 0) for arms, w in self.weights.items())
-            mean = ceil_div(np.asarray(total), sum(self.weights.values()))
-            yield candidate, np.where(known, mean, UNKNOWN)
+            total = sum(w * each[arms] for arms, w in self.weights.items())
+            yield candidate, ceil_div(np.asarray(total), sum(self.weights.values()))
 
     def _lanes(self, chosen: set[tuple[int, int]]) -> dict[tuple[int, int], Answer]:
         """What every chosen candidate costs on every design that it was chosen for."""
@@ -319,7 +330,11 @@ class _Search:
             candidates[candidate].add(d)
         structures, of_route, wanted = self._structures(candidates)
         table = self.family.table(self.specs)
-        each = {(key, d): lane for key, d, lane in lanes(wanted, structures, table)}
+        each = {
+            (key, d): lane
+            for key, designs in wanted.items()
+            for d, lane in lanes(structures[key], table, designs)
+        }
         found: dict[tuple[int, int], Answer] = {}
         for candidate, d in chosen:
             found[candidate, d] = {}

@@ -1,34 +1,28 @@
-"""What schedules cost on designs: many at once, but for the figures of those that speculate."""
+"""What schedules cost on designs, by the compiled recurrence."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.cost.energy import EventCounts
 from simulator.cost.energy_table import Operands
-from simulator.fast.batch import Times, replay_block
+from simulator.fast.compiled import compiled
 from simulator.fast.designs import DesignTable
-from simulator.fast.occupancy import peak_bytes, peak_of_timeline
-from simulator.fast.recurrence import replay
-from simulator.fast.shares import partition_block
-from simulator.fast.speculative_designs import DesignTimes
 from simulator.fast.structure import NotVectorisedError, Structure
-from simulator.fast.timed import timed_schedule
-from simulator.mapping.schedule import Schedule
-from simulator.mapping.tiles import TransferKind
+from simulator.kernels.columns import Entries, Times
+from simulator.kernels.occupancy import SAME_INSTANT, peak_bytes
+from simulator.kernels.replay import latencies as latencies_of
+from simulator.kernels.replay import replay, timed
+from simulator.kernels.shares import Shares, partition
 from simulator.result import StallKind
-from simulator.speculated import SpeculatedCounts, speculated_counts, wasted_transfers
-from simulator.stalls import partition
-from simulator.study.outcome import Engine
-from simulator.timeline import Timeline
+from simulator.speculated import SpeculatedCounts
 
-LANES_AT_ONCE = 384
-"""Structures times designs of a block: so many that arrays are worth it and fit the cache."""
-SEVERAL_DESIGNS = 8
-"""So many that a schedule that speculates is replayed on all at once."""
+Picoseconds = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -45,172 +39,165 @@ class Lane:
     activation_bytes: int
     peak_bytes: int
     speculated: SpeculatedCounts = field(default_factory=SpeculatedCounts)
-    engine: Engine = Engine.VECTOR
 
 
 Found = Lane | NotVectorisedError
 """A lane, or why there is none."""
 
 
-def latencies(
-    wanted: Mapping[int, Set[int]], structures: Mapping[int, Structure], table: DesignTable
-) -> Iterator[tuple[int, list[int], Times]]:
-    """Latencies of structures on designs: which structure, which designs, and as many times.
-
-    Structures are known by some number; `wanted` says on which designs they are.
-    """
-    plain = [key for key in wanted if structures[key].speculative is None]
-    everywhere = list(range(table.durations_ps.shape[1]))
-    for keys in _blocks(plain, structures, len(everywhere)):
-        found = replay_block([structures[key] for key in keys], table.durations_ps).latency_ps
-        yield from ((key, everywhere, found[s]) for s, key in enumerate(keys))
-    for key, schedule in _speculative(wanted, structures):
-        designs = sorted(wanted[key]) if len(everywhere) < SEVERAL_DESIGNS else everywhere
-        replays = _Replays(structures[key], schedule, table, designs)
-        yield key, designs, replays.latency_ps
+def latencies(structure: Structure, table: DesignTable) -> Picoseconds:
+    """The latency of a structure on every design."""
+    found = _zeros(len(table.durations_ps))
+    run = compiled(latencies_of)
+    run(structure.work, structure.sizes.times(_zeros), table.durations_ps, found)
+    return found
 
 
 def lanes(
-    wanted: Mapping[int, Set[int]], structures: Mapping[int, Structure], table: DesignTable
-) -> Iterator[tuple[int, int, Found]]:
-    """The lanes of structures on designs, as (structure, design, lane)."""
-    plain = [key for key in wanted if structures[key].speculative is None]
-    for keys in _blocks(plain, structures, table.durations_ps.shape[1]):
-        yield from _costed(keys, structures, table, wanted)
-    for key, schedule in _speculative(wanted, structures):
-        designs = sorted(wanted[key])
-        replays = _Replays(structures[key], schedule, table, designs)
-        for at, d in enumerate(designs):
-            try:
-                yield key, d, _lane_of(structures[key], replays.timeline(at))
-            except NotVectorisedError as refusal:
-                yield key, d, refusal
+    structure: Structure, table: DesignTable, designs: Set[int]
+) -> Iterator[tuple[int, Found]]:
+    """What a structure costs on some designs, as (design, lane)."""
+    where = sorted(designs)
+    moved = _Moved.of(structure, table, where)
+    times = structure.sizes.times(_zeros)
+    for at, d in enumerate(where):
+        try:
+            yield d, _lane(structure, table, d, times, moved.counts(at), moved.busy_ps[at])
+        except NotVectorisedError as refusal:
+            yield d, refusal
 
 
-def _speculative(
-    wanted: Mapping[int, Set[int]], structures: Mapping[int, Structure]
-) -> Iterator[tuple[int, Schedule]]:
-    for key in wanted:
-        schedule = structures[key].speculative
-        if schedule is not None:
-            yield key, schedule
+@dataclass(frozen=True)
+class _Moved:
+    """What ordinary commands move and take, per design."""
+
+    structure: Structure
+    busy_ps: list[int]
+    columns: tuple[list[int], ...]
+
+    @classmethod
+    def of(cls, structure: Structure, table: DesignTable, designs: Sequence[int]) -> _Moved:
+        numbers, writes = structure.work.commands.occupancy_ps, structure.is_write
+        rows = np.ix_(designs, numbers)
+        bus_bytes = table.bus_bytes[rows]
+        written = bus_bytes[:, writes].sum(axis=1)
+        columns = (
+            bus_bytes.sum(axis=1) - written,
+            written,
+            table.bursts[rows].sum(axis=1),
+            table.activates[rows].sum(axis=1),
+        )
+        busy_ps = table.durations_ps[rows].sum(axis=1)
+        return cls(structure, busy_ps.tolist(), tuple(column.tolist() for column in columns))
+
+    def counts(self, at: int) -> EventCounts:
+        """Those of one design, with the structure's own."""
+        read, written, bursts, activates = (column[at] for column in self.columns)
+        return replace(
+            self.structure.counts,
+            dram_read_bytes=read,
+            dram_write_bytes=written,
+            dram_bursts=bursts,
+            dram_activates=activates,
+        )
 
 
-class _Replays:
-    """One schedule on some designs: together if there are several of them."""
+def _lane(
+    structure: Structure,
+    table: DesignTable,
+    design: int,
+    times: Times,
+    counts: EventCounts,
+    busy_ps: int,
+) -> Lane:
+    """One design's; the time of what is fetched in vain is on top of the commands'."""
+    work = timed(structure.work, table.durations_ps[design])
+    latency_ps, n_bursts = compiled(replay)(work, times)
+    columns = np.zeros((len(Shares._fields), structure.sizes.tiles), dtype=np.int64)
+    done_ps = compiled(partition)(work, times, n_bursts, Shares(*columns))
+    compute_ps, *stalls_ps = columns.sum(axis=1).tolist()
+    stalls: dict[StallKind, int] = dict.fromkeys(StallKind, 0)
+    for name, time_ps in zip(Shares._fields[1:], stalls_ps, strict=True):
+        stalls[StallKind(name)] = time_ps
+    stalls[StallKind.DRAIN] = latency_ps - done_ps
+    peak = compiled(peak_bytes)(work, times, structure.freed_bytes, structure.between_bytes)
+    if peak == SAME_INSTANT:
+        raise NotVectorisedError("a speculative load is issued as its branch is decided")
+    early = _Early(structure.work.entries, times, table, design)
+    wasted = early.wasted
+    return Lane(
+        latency_ps=latency_ps,
+        compute_ps=compute_ps,
+        stalls_ps=stalls,
+        dram_busy_ps=busy_ps + early.wasted_ps(times, n_bursts),
+        counts=counts + wasted,
+        mac_terms=structure.mac_terms,
+        weight_bytes=structure.weight_bytes + wasted.scratchpad_write_bytes,
+        activation_bytes=structure.activation_bytes,
+        peak_bytes=peak,
+        speculated=early.counts() if structure.sizes.entries else SpeculatedCounts(),
+    )
 
-    def __init__(
-        self, structure: Structure, schedule: Schedule, table: DesignTable, designs: list[int]
-    ) -> None:
-        self._structure, self._schedule, self._table = structure, schedule, table
-        self._designs = designs
-        self._together: DesignTimes | None = None
-        speculation = schedule.speculation
-        durations = table.durations_ps[:, designs]
-        if speculation is None or len(designs) < SEVERAL_DESIGNS:
-            return
-        if DesignTimes.takes(speculation, durations):
-            self._together = DesignTimes(structure, schedule, speculation, durations)
+
+class _Early:
+    """What was fetched early of the loads that are speculated on, on one design.
+
+    What fetching part of a load takes of its bytes on the bus, its bursts and activates is in
+    proportion.
+    """
+
+    def __init__(self, entries: Entries, times: Times, table: DesignTable, design: int) -> None:
+        self._lost = entries.is_lost == 1
+        self._whole, self._fetched = entries.n_bytes, times.early_bytes
+        numbers = entries.occupancy_ps
+        self._on_bus, self._bursts, self._activates = (
+            column[design, numbers] for column in (table.bus_bytes, table.bursts, table.activates)
+        )
+
+    def _share(self, column: Any) -> Any:
+        return (column * self._fetched // self._whole)[self._lost]
 
     @property
-    def latency_ps(self) -> Times:
-        """Per design."""
-        if self._together is not None:
-            return self._together.latency_ps
-        each = [self.timeline(at).latency_ps for at in range(len(self._designs))]
-        return np.array(each, dtype=np.int64)
-
-    def timeline(self, at: int) -> Timeline:
-        """That of one of the designs."""
-        design = self._designs[at]
-        schedule = timed_schedule(self._structure, self._schedule, self._table, design)
-        return replay(schedule) if self._together is None else self._together.timeline(schedule, at)
-
-
-def _lane_of(structure: Structure, timeline: Timeline) -> Lane:
-    """What one replay that speculates cost."""
-    schedule, shares = timeline.schedule, partition(timeline)
-    commands = schedule.commands
-    is_write = [kind is TransferKind.OFMAP for kind in commands.kind]
-    written = sum(b for b, write in zip(commands.bus_bytes, is_write, strict=True) if write)
-    wasted = [wasted_transfers(timeline, tile) for tile in schedule.branch_tiles]
-    wasted_bytes = sum(each.n_bytes for each in wasted)
-    counts = structure.counts + EventCounts(
-        scratchpad_write_bytes=wasted_bytes,
-        dram_read_bytes=sum(commands.bus_bytes) - written + sum(each.bus_bytes for each in wasted),
-        dram_write_bytes=written,
-        dram_bursts=sum(commands.bursts) + sum(each.bursts for each in wasted),
-        dram_activates=sum(commands.activates) + sum(each.activates for each in wasted),
-    )
-    return Lane(
-        latency_ps=timeline.latency_ps,
-        compute_ps=sum(share.compute_ps for share in shares),
-        stalls_ps={
-            kind: sum(share.stalls_ps.get(kind, 0) for share in shares) for kind in StallKind
-        },
-        dram_busy_ps=sum(commands.occupancy_ps) + sum(each.occupancy_ps for each in wasted),
-        counts=counts,
-        mac_terms=structure.mac_terms,
-        weight_bytes=structure.weight_bytes + wasted_bytes,
-        activation_bytes=structure.activation_bytes,
-        peak_bytes=peak_of_timeline(timeline),
-        speculated=speculated_counts(timeline),
-        engine=Engine.RECURRENCE,
-    )
-
-
-def _blocks(
-    keys: Sequence[int], structures: Mapping[int, Structure], n_designs: int
-) -> Iterator[list[int]]:
-    """Structures of like length together, so that little is filled up."""
-    keys = sorted(keys, key=lambda key: len(structures[key].is_command))
-    size = max(LANES_AT_ONCE // n_designs, 1)
-    for first in range(0, len(keys), size):
-        yield keys[first : first + size]
-
-
-def _costed(
-    keys: Sequence[int],
-    structures: Mapping[int, Structure],
-    table: DesignTable,
-    wanted: Mapping[int, Set[int]],
-) -> Iterator[tuple[int, int, Found]]:
-    """The lanes of a block on the designs that use each structure."""
-    block = [structures[key] for key in keys]
-    times = replay_block(block, table.durations_ps)
-    try:
-        shares = partition_block(block, times, table.durations_ps)
-    except NotVectorisedError as refusal:
-        yield from ((key, d, refusal) for key in keys for d in wanted[key])
-        return
-    latency = times.latency_ps
-    for s, (key, structure) in enumerate(zip(keys, block, strict=True)):
-        numbers = np.array([number for number, _ in structure.transfers], dtype=np.int64)
-        writes = np.array(
-            [kind is TransferKind.OFMAP for _, kind in structure.transfers], dtype=np.bool_
+    def wasted(self) -> EventCounts:
+        """What arms that were not taken had fetched."""
+        return EventCounts(
+            scratchpad_write_bytes=int(self._fetched[self._lost].sum()),
+            dram_read_bytes=int(self._share(self._on_bus).sum()),
+            dram_bursts=int(self._share(self._bursts).sum()),
+            dram_activates=int(self._share(self._activates).sum()),
         )
-        busy = table.durations_ps[numbers].sum(axis=0)
-        read = table.bus_bytes[numbers[~writes]].sum(axis=0)
-        written = table.bus_bytes[numbers[writes]].sum(axis=0)
-        bursts = table.bursts[numbers].sum(axis=0)
-        activates = table.activates[numbers].sum(axis=0)
-        for d in wanted[key]:
-            counts = replace(
-                structure.counts,
-                dram_read_bytes=int(read[d]),
-                dram_write_bytes=int(written[d]),
-                dram_bursts=int(bursts[d]),
-                dram_activates=int(activates[d]),
+
+    def wasted_ps(self, times: Times, n_bursts: int) -> int:
+        """How long the bus was busy with it."""
+        spent = (times.burst_end - times.burst_start)[:n_bursts]
+        return int(spent[self._lost[times.burst_entry[:n_bursts]]].sum())
+
+    def counts(self) -> SpeculatedCounts:
+        """What became of all that was planned; bursts are not told apart here."""
+        taken, lost = ~self._lost, self._lost
+        wasted = replace(self.wasted, dram_bursts=0)
+        useful, missed = (
+            EventCounts(
+                scratchpad_write_bytes=int(self._whole[chosen].sum()),
+                dram_read_bytes=int(self._on_bus[chosen].sum()),
+                dram_activates=int(self._activates[chosen].sum()),
             )
-            lane = Lane(
-                latency_ps=int(latency[s, d]),
-                compute_ps=int(shares.compute_ps[s, d]),
-                stalls_ps={kind: int(ps[s, d]) for kind, ps in shares.stalls_ps.items()},
-                dram_busy_ps=int(busy[d]),
-                counts=counts,
-                mac_terms=structure.mac_terms,
-                weight_bytes=structure.weight_bytes,
-                activation_bytes=structure.activation_bytes,
-                peak_bytes=peak_bytes(structure, times, s, d),
-            )
-            yield key, d, lane
+            for chosen in (taken, lost)
+        )
+        return SpeculatedCounts(
+            planned_bytes=int(self._whole.sum()),
+            early_bytes=int(self._fetched[taken].sum()),
+            useful=useful,
+            wasted=wasted,
+            cancelled=replace(
+                missed,
+                scratchpad_write_bytes=missed.scratchpad_write_bytes
+                - wasted.scratchpad_write_bytes,
+                dram_read_bytes=missed.dram_read_bytes - wasted.dram_read_bytes,
+                dram_activates=missed.dram_activates - wasted.dram_activates,
+            ),
+        )
+
+
+def _zeros(length: int) -> Picoseconds:
+    return np.zeros(length, dtype=np.int64)

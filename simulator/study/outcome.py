@@ -21,13 +21,12 @@ class Status(StrEnum):
 
 
 class Engine(StrEnum):
-    """What computed a point: the SimPy engine, or the recurrence, on many designs at once or one.
+    """What computed a point: the SimPy engine, or the recurrence, for many designs at once.
 
     They agree in every figure, to the picosecond.
     """
 
     EVENT = "event"
-    RECURRENCE = "recurrence"
     VECTOR = "vector"
 
 

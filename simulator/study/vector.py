@@ -174,8 +174,12 @@ def _evaluate_family(
         )
         for scenario in scenarios
     ]
+    try:
+        answers = family.evaluate(demands)
+    except NotVectorisedError as refusal:
+        return [refusal] * len(scenarios)
     found: list[Outcome | NotVectorisedError] = []
-    for scenario, lanes in zip(scenarios, family.evaluate(demands), strict=True):
+    for scenario, lanes in zip(scenarios, answers, strict=True):
         if isinstance(lanes, NotVectorisedError):
             found.append(lanes)
             continue
@@ -184,9 +188,7 @@ def _evaluate_family(
             arms: _inference(lane, scenario.spec, pinned_bytes) for arms, lane in lanes.items()
         }
         stream = _Stream(scenario.spec, measured, family.weights)
-        engines = {lane.engine for lane in lanes.values()}
-        engine = Engine.VECTOR if engines == {Engine.VECTOR} else Engine.RECURRENCE
-        found.append(outcome_of(scenario.key, stream, engine))
+        found.append(outcome_of(scenario.key, stream, Engine.VECTOR))
     return found
 
 
