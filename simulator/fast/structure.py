@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from simulator.cost.energy import EventCounts
 from simulator.cost.energy_table import Operands
 from simulator.kernels.columns import Branches, Commands, Dma, Entries, Tiles, Work
-from simulator.kernels.work import Sizes, work_of
+from simulator.kernels.work import Sizes, between_bytes, freed_bytes, work_of
 from simulator.mapping.schedule import Schedule, Speculation
 from simulator.mapping.tiles import TransferKind
 from simulator.mapping.tiling import GroupShape
@@ -118,8 +118,8 @@ def structure_of(schedule: Schedule, numbers: Durations) -> Structure:
         ),
         sizes=Sizes.of(work),
         is_write=is_write,
-        freed_bytes=_freed(schedule, commands.buffer_bytes),
-        between_bytes=_between(schedule),
+        freed_bytes=_whole(freed_bytes(schedule, work)),
+        between_bytes=_whole(between_bytes(schedule)),
         counts=counts,
         mac_terms=tuple(
             (tiled.counts.macs, _operands(group.shape))
@@ -178,27 +178,6 @@ def _dma(dma: Dma, speculation: Speculation | None) -> Dma:
     is_delayed = speculation is not None and speculation.decision_delay_ps > 0
     delay = Common.FETCH_DELAY if is_delayed else Common.ZERO
     return Dma(dma.channels, int(Common.DESCRIPTOR), dma.granule_bytes, int(delay))
-
-
-def _freed(schedule: Schedule, buffer_bytes: Index) -> Index:
-    """Per tile, bytes of loads given back when it is done."""
-    freed = np.zeros(len(schedule.tiles.group), dtype=np.int64)
-    taking = buffer_bytes > 0
-    np.add.at(freed, _whole(schedule.commands.free_tile)[taking], buffer_bytes[taking])
-    return freed
-
-
-def _between(schedule: Schedule) -> Index:
-    """Per tile, bytes kept from when the tile before is done to its dispatch; and after the last.
-
-    Until an arm starts, speculation may fill what its first layer will need.
-    """
-    fixed = _whole(schedule.fixed_bytes)
-    between = np.append(fixed, fixed[-1])
-    if schedule.speculation is not None:
-        for decision in schedule.speculation.entries_of:
-            between[decision + 1] = min(fixed[decision], fixed[decision + 1])
-    return between
 
 
 def _operands(shape: GroupShape) -> Operands:

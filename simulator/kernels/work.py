@@ -143,6 +143,28 @@ def _branches(speculation: Speculation | None, decided: Sequence[int]) -> Branch
     )
 
 
+def freed_bytes(schedule: Schedule, work: Work) -> list[int]:
+    """Per tile, bytes of loads given back when it is done."""
+    freed = [0] * len(schedule.tiles.group)
+    for tile, n_bytes in zip(schedule.commands.free_tile, work.commands.buffer_bytes, strict=True):
+        if n_bytes:
+            freed[tile] += n_bytes
+    return freed
+
+
+def between_bytes(schedule: Schedule) -> list[int]:
+    """Per tile, bytes kept from when the tile before is done to its dispatch; and after the last.
+
+    Until an arm starts, speculation may fill what its first layer will need.
+    """
+    fixed = schedule.fixed_bytes
+    between = [*fixed, fixed[-1]]
+    if schedule.speculation is not None:
+        for decision in schedule.speculation.entries_of:
+            between[decision + 1] = min(fixed[decision], fixed[decision + 1])
+    return between
+
+
 @dataclass(frozen=True)
 class Sizes:
     """How many of each there are."""

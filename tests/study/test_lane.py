@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from simulator.cost.memory import memory_of
 from simulator.derive import derive_result
 from simulator.engine import simulate
 from simulator.fast.designs import DesignColumn, RecordingDram, design_table
+from simulator.fast.occupancy import scratchpad_peak_bytes
 from simulator.fast.structure import Durations, NotVectorisedError, structure_of
 from simulator.ir import Program, Workload
 from simulator.kernels.occupancy import SAME_INSTANT, peak_bytes
@@ -95,3 +97,10 @@ def test_a_load_issued_as_its_branch_is_decided_is_refused(tree: Workload) -> No
     decided = times.vector_end[work.branches.tile[0]] + work.dma.decision_delay_ps
     times.vector_end[work.entries.release[1]] = decided
     assert peak_bytes(work, times, room, room) == SAME_INSTANT
+
+
+@pytest.mark.parametrize("capacity_kib", [8, 16, 32])
+def test_the_peak_is_the_event_engine_s(tree: Workload, capacity_kib: int) -> None:
+    spec = with_part(device(), "scratchpad", capacity_kib=capacity_kib)
+    schedule = compiled(tree.program, spec, Case((0,), (Wants((0, 1)),)))
+    assert scratchpad_peak_bytes(schedule) == simulate(schedule).scratchpad_peak_bytes
