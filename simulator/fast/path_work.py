@@ -59,32 +59,37 @@ class PathWorks:
 
     def of(self, plans: Sequence[Plan], path: Sequence[LayerGroup]) -> PathWork:
         """Totals of a path's groups under the plans."""
-        rows = [[self._row(plan, path, g) for g in range(len(path))] for plan in plans]
+        rows = [self._rows(plan, path) for plan in plans]
         columns = np.array(rows, dtype=np.int64).transpose(2, 1, 0)
         return PathWork(np.array([group.is_decision for group in path]), *columns)
 
-    def _row(self, plan: Plan, path: Sequence[LayerGroup], g: int) -> tuple[int, ...]:
-        """The columns of PathWork behind the decisions, in its order."""
-        group = plan.groups[path[g].name]
-        work, compute_ps = self._totals(group)
-        return (
-            compute_ps,
-            work.load_bytes,
-            work.ofmap_bytes,
-            work.least_loads,
-            work.least_stores,
-            work.lingering_bytes,
-            int(work.tiles == 1),
-            min(
-                plan.knobs.budget_bytes - group.resident_bytes - work.buffer_bytes,
-                self._staged_ahead_bytes(plan, path[g:]),
+    def _rows(self, plan: Plan, path: Sequence[LayerGroup]) -> list[tuple[int, ...]]:
+        """By group, the columns of PathWork behind the decisions, in its order."""
+        groups = [plan.groups[group.name] for group in path]
+        totals = [self._totals(group) for group in groups]
+        works = [work for work, _ in totals]
+        budget = plan.knobs.budget_bytes
+        return [
+            (
+                compute_ps,
+                work.load_bytes,
+                work.ofmap_bytes,
+                work.least_loads,
+                work.least_stores,
+                work.lingering_bytes,
+                int(work.tiles == 1),
+                min(
+                    budget - groups[g].resident_bytes - work.buffer_bytes,
+                    self._staged_ahead_bytes(groups[g:], budget),
+                )
+                + self._direct_ahead_bytes(works[g : g + 2]),
+                work.ifmap_bytes,
+                work.first_weight_bytes,
+                work.first_ifmap_bytes,
+                int(g > 0 and _reloads(plan, groups[g - 1 : g + 1], works[g - 1])),
             )
-            + self._direct_ahead_bytes(plan, path[g : g + 2]),
-            work.ifmap_bytes,
-            work.first_weight_bytes,
-            work.first_ifmap_bytes,
-            int(g > 0 and self._reloads(plan, path[g - 1], group)),
-        )
+            for g, (work, compute_ps) in enumerate(totals)
+        ]
 
     def _totals(self, group: GroupPlan) -> tuple[GroupWork, int]:
         key = (group.shape, group.tiling)
@@ -99,7 +104,7 @@ class PathWorks:
             self._work[key] = found
         return found
 
-    def _staged_ahead_bytes(self, plan: Plan, ahead: Sequence[LayerGroup]) -> int:
+    def _staged_ahead_bytes(self, ahead: Sequence[GroupPlan], budget_bytes: int) -> int:
         """What may have been fetched into the scratchpad ahead of a group, if there is room.
 
         Where inputs pass the scratchpad by, that is weights of as many groups as the toolchain
@@ -107,23 +112,22 @@ class PathWorks:
         """
         layers = self._spec.toolchain.prefetch_layers
         if layers is None or self._spec.block_buffer is None:
-            return plan.knobs.budget_bytes
-        groups = [plan.groups[group.name] for group in ahead[:layers]]
-        staged = [group for group in groups if group.tiling.order is LoopOrder.K_OUTER]
+            return budget_bytes
+        staged = [group for group in ahead[:layers] if group.tiling.order is LoopOrder.K_OUTER]
         return sum(group.shape.weight_bytes for group in staged)
 
-    def _direct_ahead_bytes(self, plan: Plan, ahead: Sequence[LayerGroup]) -> int:
+    def _direct_ahead_bytes(self, ahead: Sequence[GroupWork]) -> int:
         """What the next two tiles may have asked for past the scratchpad: one tile ahead."""
         if self._spec.block_buffer is None:
             return 0
-        works = [self._totals(plan.groups[group.name])[0] for group in ahead]
-        second = works[0] if works[0].tiles > 1 else works[-1]
-        return works[0].direct_bytes + second.direct_bytes
+        second = ahead[0] if ahead[0].tiles > 1 else ahead[-1]
+        return ahead[0].direct_bytes + second.direct_bytes
 
-    def _reloads(self, plan: Plan, before: LayerGroup, group: GroupPlan) -> bool:
-        """Whether the group's activations wait for the last store of the group before."""
-        name = before.ofmap.name
-        if name not in plan.residency.in_dram or all(t.name != name for t in group.live.inputs):
-            return False
-        work, _ = self._totals(plan.groups[before.name])
-        return 0 < work.stores == work.least_stores
+
+def _reloads(plan: Plan, pair: Sequence[GroupPlan], work: GroupWork) -> bool:
+    """Whether a group's activations wait for the last store of the one before, of that work."""
+    before, group = pair
+    name = before.group.ofmap.name
+    if name not in plan.residency.in_dram or all(t.name != name for t in group.live.inputs):
+        return False
+    return 0 < work.stores == work.least_stores

@@ -76,15 +76,15 @@ class ResidencyChooser:
         self._readers = Counter(t.name for live in liveness.values() for t in live.inputs)
         self.streamed, self._staged = always_in_dram(liveness, inputs, spec)
         self._bytes: dict[str, int] = {}
+        self._tenants: dict[str, _Tenants] = {}
         self._groups_with: dict[str, list[str]] = defaultdict(list)
         for name, live in liveness.items():
-            for tensor in {t.name: t for t in (*live.through, *live.inputs, live.group.ofmap)}:
+            tenants = self._tenants[name] = _Tenants.of(live)
+            for tensor in {*tenants.sure, live.group.ofmap.name}:
                 self._groups_with[tensor].append(name)
             for t in (*live.inputs, live.group.ofmap):
                 self._bytes[t.name] = tensor_bytes(t, spec)
-        self.demand_bytes = {
-            name: self._resident_bytes(live, self.streamed) for name, live in liveness.items()
-        }
+        self.demand_bytes = {name: self._resident_bytes(name, self.streamed) for name in liveness}
 
     def choose(
         self, budget_bytes: int, tile_bytes_of: Callable[[Liveness, Set[str]], int]
@@ -112,12 +112,12 @@ class ResidencyChooser:
                     tiles = tile_bytes_of(live, in_dram)
                     if demand_bytes[name] + tiles <= budget_bytes:
                         break
-                    leaving = self._cheapest(live, in_dram)
+                    leaving = self._cheapest(name, in_dram)
                     if leaving is None:
                         raise _infeasible(live, tiles, budget_bytes)
                     in_dram.add(leaving)
                     for other in self._groups_with[leaving]:
-                        demand_bytes[other] = self._resident_bytes(self._liveness[other], in_dram)
+                        demand_bytes[other] = self._resident_bytes(other, in_dram)
                         unsettled.add(other)
         return Residency(
             in_dram=frozenset(in_dram),
@@ -129,14 +129,42 @@ class ResidencyChooser:
             },
         )
 
-    def _cheapest(self, live: Liveness, in_dram: Set[str]) -> str | None:
+    def _cheapest(self, group: str, in_dram: Set[str]) -> str | None:
         """The tensor to leave first while a group runs; None if none is left."""
-        names = [t.name for t in resident_tensors(live, in_dram)]
-        rank = {name: (self._readers[name], -self._bytes[name], name) for name in names}
-        return min(names, key=lambda name: rank[name], default=None)
+        rank = {
+            name: (self._readers[name], -self._bytes[name], name)
+            for name in self._tenants[group].on_chip(in_dram)
+        }
+        return min(rank, key=lambda name: rank[name], default=None)
 
-    def _resident_bytes(self, live: Liveness, in_dram: Set[str]) -> int:
-        return sum(self._bytes[t.name] for t in resident_tensors(live, in_dram))
+    def _resident_bytes(self, group: str, in_dram: Set[str]) -> int:
+        return sum([self._bytes[name] for name in self._tenants[group].on_chip(in_dram)])
+
+
+@dataclass(frozen=True)
+class _Tenants:
+    """Names of the tensors that take scratchpad space while a group runs, unless in DRAM.
+
+    `late` is what the group writes, which takes the place of `over` if that is on chip, too.
+    """
+
+    sure: tuple[str, ...]
+    late: str | None
+    over: str | None
+
+    @classmethod
+    def of(cls, live: Liveness) -> _Tenants:
+        sure = dict.fromkeys(t.name for t in (*live.through, *live.inputs))
+        late, over = (t.name if t is not None else None for t in (live.ofmap, live.overwrites))
+        return cls(tuple(sure), late, over)
+
+    def on_chip(self, in_dram: Set[str]) -> list[str]:
+        """Those that take space of their own; see `resident_tensors`."""
+        found = [name for name in self.sure if name not in in_dram]
+        late, over = self.late, self.over
+        if late is not None and late not in in_dram and (over is None or over in in_dram):
+            found.append(late)
+        return found
 
 
 def resident_tensors(live: Liveness, in_dram: Set[str]) -> list[Tensor]:
