@@ -1,9 +1,9 @@
 """Compile int8 networks with Arm's Vela and record the time and traffic it estimates.
 
 Writes networks of `simulator.validate.networks` as .tflite files (batch norm folded, rectifiers
-fused, weights uniformly random, so that Vela's weight compression finds nothing to gain) and runs
-`vela` on them. Needs the packages ethos-u-vela (5.2.0 was used) and flatbuffers, which nothing
-else here does; `vela` must be on the path:
+fused, weights uniformly random, so that Vela's weight compression finds nothing to gain, unless
+others are asked for) and runs `vela` on them. Needs the packages ethos-u-vela (5.2.0 was used) and
+flatbuffers, which nothing else here does; `vela` must be on the path:
 
     python benchmarks/vela_networks.py FOLDER
 
@@ -16,6 +16,7 @@ import csv
 import subprocess
 import sys
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from ethosu.vela.tflite import (
     SubGraph,
     Tensor,
 )
+from numpy.typing import NDArray
 
 from simulator.ir import Layer, Op, Workload
 from simulator.validate.networks import VGG16_STAGES, mobilenet_v1, mobilenet_v2, resnet50, vgg
@@ -50,10 +52,38 @@ FULLY_OPTIONS, ADD_OPTIONS, RESHAPE_OPTIONS = 8, 11, 17
 SAME, VALID, RELU = 0, 1, 1
 
 
+class Weights(StrEnum):
+    """What the weights are: how well they compress, and how long Vela takes to try, hangs on it.
+
+    UNIFORM ones do not compress. GAUSSIAN ones, quantised channel by channel so that the largest
+    is 127, are close to those of trained networks. ZERO ones cost hardly anything.
+    """
+
+    UNIFORM = "uniform"
+    GAUSSIAN = "gaussian"
+    ZERO = "zero"
+
+    def draw(
+        self, random: np.random.Generator, shape: list[int], channel_axis: int
+    ) -> NDArray[np.int8]:
+        """Weights of one layer."""
+        match self:
+            case Weights.UNIFORM:
+                return random.integers(-127, 128, shape, dtype=np.int8)
+            case Weights.ZERO:
+                return np.zeros(shape, np.int8)
+            case Weights.GAUSSIAN:
+                values = random.standard_normal(shape)
+                others = tuple(axis for axis in range(len(shape)) if axis != channel_axis)
+                largest = np.abs(values).max(axis=others, keepdims=True)
+                return np.rint(127 * values / largest).astype(np.int8)
+
+
 class Writer:
     """Collects tensors and operators of one subgraph, then writes the file."""
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Weights) -> None:
+        self.kind = weights
         self.builder = flatbuffers.Builder(1 << 28)
         self.random = np.random.default_rng(0)
         self.buffers = [self._buffer(None)]
@@ -97,8 +127,9 @@ class Writer:
         return len(self.tensors) - 1
 
     def weights(self, name: str, shape: list[int], channels: int) -> list[int]:
-        """Random weights and a zero bias per output channel."""
-        values = self.random.integers(-127, 128, shape, dtype=np.int8)
+        """Weights and a zero bias per output channel, which is the first axis or the last."""
+        channel_axis = 0 if shape[0] == channels else len(shape) - 1
+        values = self.kind.draw(self.random, shape, channel_axis)
         bias = np.zeros(channels, np.int32).tobytes()
         return [
             self.tensor(f"{name}.w", shape, data=values.tobytes()),
@@ -159,10 +190,10 @@ class Writer:
         return bytes(b.Output())
 
 
-def write_network(workload: Workload) -> bytes:
+def write_network(workload: Workload, weights: Weights = Weights.UNIFORM) -> bytes:
     """The network's convolutions, pools, additions and matrix products, in NHWC."""
     (segment,) = workload.program.segments()
-    writer = Writer()
+    writer = Writer(weights)
     (image,) = workload.program.inputs
     first = out = writer.tensor("input", _nhwc(image.shape))
     at = {image.name: first}
