@@ -38,7 +38,7 @@ from pathlib import Path
 
 from simulator.compile import compile_program
 from simulator.derive import derive_result
-from simulator.fast.occupancy import peak_of_timeline
+from simulator.fast.occupancy import scratchpad_peak_bytes
 from simulator.fast.recurrence import replay
 from simulator.ir import MAC_OPS, Layer, Op, Program, Segment, Workload
 from simulator.policy import Policy
@@ -97,7 +97,8 @@ def by_recurrence(workload: Workload, spec: AcceleratorSpec) -> InferenceResult:
     """The same without events, on a network that does not branch."""
     compiled = compile_program(workload.program, spec, Policy.ON_DEMAND, {(): 1})
     timeline = replay(compiled.schedules[()])
-    return derive_result(timeline, (), spec, peak_of_timeline(timeline), event_count=0)
+    peak_bytes = scratchpad_peak_bytes(timeline.schedule) or 0
+    return derive_result(timeline, (), spec, peak_bytes, event_count=0)
 
 
 def ours_s(workload: Workload, spec_name: str) -> dict[str, float]:
