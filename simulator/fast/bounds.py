@@ -6,6 +6,8 @@ What no replay can beat (`tests/test_bounds.py` holds it against replays of rand
 - while groups g to h run, all their loads must cross the bus, but for what lay in the scratchpad
   when g began: no more than the budget leaves room for; behind a decision that is nothing, and
   the first tile's loads come before all compute;
+- what a group's first tile reads past the scratchpad is asked for when the tile before the last is
+  done, unless it is speculated on;
 - so must their stores, but for the last two, which may linger: output buffers are two;
 - a DMA of c channels takes, for any sequence of commands, the sum of their times over c.
 """
@@ -91,7 +93,8 @@ class _Walk:
     done: when the groups so far are done. moved: bus time of all their transfers. ahead: the
     latest start of a window less the bus time before it. released: when the loads since the last
     decision could begin. queued: the DMA's time for all transfers since. lingering: bus and DMA
-    time of the last group's stores that it did not wait for.
+    time of the last group's stores that it did not wait for. before_last: when the tile before
+    the last so far is done.
     """
 
     def __init__(self, work: PathWork, timing: Timing) -> None:
@@ -103,6 +106,7 @@ class _Walk:
         self.released = np.zeros_like(self.done)
         self.queued = np.zeros_like(self.done)
         self.lingering: tuple[Any, Any] = (0, 0)
+        self.before_last = np.zeros_like(self.done)
         self.read_ps = timing.descriptor_ps + timing.read_latency_ps
         self.write_ps = timing.descriptor_ps + timing.write_latency_ps
 
@@ -122,10 +126,20 @@ class _Walk:
             first_ps = np.where(loads > 0, self.read_ps + self._bus_ps(first_bytes, g), 0)
         self.ahead = np.maximum(self.ahead, stored - self.moved - room_ps)
         begin = self.done + (timing.branch_latency_ps if starts_anew and g else 0)
-        self.done = np.maximum(begin, stored + first_ps) + work.compute_ps[g, :, None]
+        start = np.maximum(np.maximum(begin, stored + first_ps), self._direct_ps(g))
+        early_ps = work.early_ps[g, :, None]
+        self.before_last = np.where(work.single[g, :, None] > 0, self.done, start + early_ps)
+        self.done = start + work.compute_ps[g, :, None]
         reloaded_ps = reloads * (self.read_ps + self._bus_ps(work.ifmap_bytes, g))
         self.done = np.maximum(self.done, stored + reloaded_ps)
         self._transfer(g)
+
+    def _direct_ps(self, g: int) -> Any:
+        """When what a group's first tile reads past the scratchpad is there; 0 for nothing."""
+        if math.isinf(self.timing.channels):
+            return 0
+        waited = self.before_last + self.read_ps + self._bus_ps(self.work.direct_bytes, g)
+        return np.where(self.work.direct_bytes[g, :, None] > 0, waited, 0)
 
     def _bus_ps(self, n_bytes: Whole, g: int) -> NDArray[np.float64]:
         least: NDArray[np.float64] = n_bytes[g, :, None] * self.rate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from simulator.mapping.plan import GroupPlan, Plan
 from simulator.mapping.tiling import LoopOrder
 from simulator.mapping.work import GroupWork, group_work
 from simulator.spec import AcceleratorSpec
+from simulator.units import ceil_div
 
 Whole = NDArray[np.int64]
 _Key = tuple[object, ...]
@@ -33,6 +35,8 @@ class PathWork:
         ifmap_bytes: of load_bytes, activations.
         first_weight_bytes, first_ifmap_bytes: what the group's first tile waits for.
         reloads: 1 where the activations include what the group before stored, else 0.
+        early_ps: of compute_ps, no more than all tiles but the last.
+        direct_bytes: what the first tile reads past the scratchpad, asked for two tiles ahead.
     """
 
     decisions: NDArray[np.bool_]
@@ -48,6 +52,16 @@ class PathWork:
     first_weight_bytes: Whole
     first_ifmap_bytes: Whole
     reloads: Whole
+    early_ps: Whole
+    direct_bytes: Whole
+
+
+class _Totals(NamedTuple):
+    """A group's totals; the compute time of all its tiles, and of all but the last at least."""
+
+    work: GroupWork
+    compute_ps: int
+    early_ps: int
 
 
 class PathWorks:
@@ -55,7 +69,7 @@ class PathWorks:
 
     def __init__(self, spec: AcceleratorSpec) -> None:
         self._spec = spec
-        self._work: dict[_Key, tuple[GroupWork, int]] = {}
+        self._work: dict[_Key, _Totals] = {}
 
     def of(self, plans: Sequence[Plan], path: Sequence[LayerGroup]) -> PathWork:
         """Totals of a path's groups under the plans."""
@@ -67,11 +81,11 @@ class PathWorks:
         """By group, the columns of PathWork behind the decisions, in its order."""
         groups = [plan.groups[group.name] for group in path]
         totals = [self._totals(group) for group in groups]
-        works = [work for work, _ in totals]
+        works = [each.work for each in totals]
         budget = plan.knobs.budget_bytes
         return [
             (
-                compute_ps,
+                each.compute_ps,
                 work.load_bytes,
                 work.ofmap_bytes,
                 work.least_loads,
@@ -87,22 +101,35 @@ class PathWorks:
                 work.first_weight_bytes,
                 work.first_ifmap_bytes,
                 int(g > 0 and _reloads(plan, groups[g - 1 : g + 1], works[g - 1])),
+                each.early_ps,
+                self._first_direct_bytes(groups[g], work),
             )
-            for g, (work, compute_ps) in enumerate(totals)
+            for g, (each, work) in enumerate(zip(totals, works, strict=True))
         ]
 
-    def _totals(self, group: GroupPlan) -> tuple[GroupWork, int]:
+    def _totals(self, group: GroupPlan) -> _Totals:
         key = (group.shape, group.tiling)
         found = self._work.get(key)
         if found is None:
             spec = self._spec
             compute = group.shape.compute_side(spec)
             work = group_work(group.shape, group.tiling, compute, spec.toolchain)
-            pe_ps = sum(spec.pe_cycles_to_ps(cycles) * count for cycles, count in work.pe_tiles)
+            pe_ps = [(spec.pe_cycles_to_ps(cycles), count) for cycles, count in work.pe_tiles]
+            all_pe_ps = sum(of_tile * count for of_tile, count in pe_ps)
             vector_ps = spec.vector_cycles_to_ps(work.vector_cycles)
-            found = work, max(pe_ps, vector_ps) + spec.layer_setup_ps
-            self._work[key] = found
+            compute_ps = max(all_pe_ps, vector_ps) + spec.layer_setup_ps
+            early_ps = all_pe_ps - max((of_tile for of_tile, _ in pe_ps), default=0)
+            if not pe_ps:
+                last = ceil_div(work.vector_cycles, work.tiles)
+                early_ps = spec.vector_cycles_to_ps(work.vector_cycles - last)
+            found = self._work[key] = _Totals(work, compute_ps, early_ps)
         return found
+
+    def _first_direct_bytes(self, group: GroupPlan, work: GroupWork) -> int:
+        if self._spec.block_buffer is None:
+            return 0
+        streams_weights = group.tiling.order is LoopOrder.P_OUTER
+        return work.first_ifmap_bytes + work.first_weight_bytes * streams_weights
 
     def _staged_ahead_bytes(self, ahead: Sequence[GroupPlan], budget_bytes: int) -> int:
         """What may have been fetched into the scratchpad ahead of a group, if there is room.
