@@ -127,7 +127,7 @@ def bounds(start: Context, points: int) -> tuple[Cost, float, float]:
     meter = Meter()
     family = Family(workload.program, start.spec, PinnedWeights(), weights)
     rates = np.geomspace(SLOWEST, FASTEST, STEPS).astype(int).tolist()
-    screen = Screen(family, start.spec, rates, LARGEST_KIB * 1024)
+    screen = Screen.of(family, start.spec, rates, LARGEST_KIB * 1024)
     rng = np.random.default_rng(0)
     widths = []
     for _ in range(0, points, 100_000):

@@ -204,6 +204,16 @@ def _check_names(argument: str, workloads: list[Workload]) -> None:
             raise UserError(f"--workload {argument}: {name} is named twice")
 
 
+def check_workers(count: int) -> None:
+    """Refuse a number of processes that no machine has.
+
+    Raises:
+        UserError: too few or too many.
+    """
+    if not 1 <= count <= MAX_WORKERS:
+        raise UserError(f"--workers {count}: must be from 1 to {MAX_WORKERS}")
+
+
 @contextmanager
 def workers_for(args: argparse.Namespace) -> Iterator[Workers]:
     """Where points are evaluated.
@@ -211,8 +221,7 @@ def workers_for(args: argparse.Namespace) -> Iterator[Workers]:
     Raises:
         UserError: a bad number of workers, or a cluster that cannot be reached.
     """
-    if not 1 <= args.workers <= MAX_WORKERS:
-        raise UserError(f"--workers {args.workers}: must be from 1 to {MAX_WORKERS}")
+    check_workers(args.workers)
     workers: Workers
     if args.cluster is not None:
         if not 0 < args.cluster_timeout < float("inf"):

@@ -11,8 +11,7 @@ from simulator.cli.output import check_folder, folder_path, make_folder
 from simulator.cli.progress import ProgressLine
 from simulator.cli.resolve import resolve_spec, resolve_workload
 from simulator.cli.services import Services
-from simulator.cli.study_options import MAX_WORKERS, STORE_FILE, resumable
-from simulator.errors import UserError
+from simulator.cli.study_options import STORE_FILE, check_workers, resumable
 from simulator.study.questions.lab import Lab
 from simulator.study.questions.provenance import provenance
 from simulator.study.questions.question import Question
@@ -48,8 +47,7 @@ def execute(question: Question, args: argparse.Namespace, services: Services) ->
     Raises:
         UserError: a bad number of workers, or a folder that cannot be written.
     """
-    if not 1 <= args.workers <= MAX_WORKERS:
-        raise UserError(f"--workers {args.workers}: must be from 1 to {MAX_WORKERS}")
+    check_workers(args.workers)
     check_folder(args.out)
     make_folder(args.out)
     path = args.out / STORE_FILE

@@ -5,18 +5,23 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import sys
-import time
 from dataclasses import asdict
+from pathlib import Path
 
 from simulator.cli.format import quantity
+from simulator.cli.interrupt import goes_on
 from simulator.cli.output import make_folder, writing
-from simulator.cli.progress import ProgressLine
+from simulator.cli.progress import ProgressLine, StepLine
+from simulator.cli.study_options import check_workers
 from simulator.errors import UserError
 from simulator.study.bounded import BoundedDesign, Bounds
+from simulator.study.screen import Screen
+from simulator.study.screens import screens_for
 from simulator.study.sweep import Sweep
 
-BOUNDS_FILE = "bounds.csv"
+BOUNDS_FILE, TABLES_FOLDER = "bounds.csv", "tables"
 USUAL_BEST, MOST_BEST = 1000, 1_000_000
 
 
@@ -46,15 +51,20 @@ def write_bounds(args: argparse.Namespace, sweep: Sweep) -> None:
     if not 1 <= best <= MOST_BEST:
         raise UserError(f"--best {best}: must be from 1 to {MOST_BEST}")
     if args.cluster:
-        raise UserError("--cluster: not with --bounds, which takes one process")
-    began_s = time.process_time()
+        raise UserError("--cluster: not with --bounds, which takes processes of this machine")
+    check_workers(args.workers)
+    began_s = _cpu_s()
+    design = BoundedDesign(sweep.context, sweep.design)
+    folder = args.out / TABLES_FOLDER
+    make_folder(folder)
+    screens, made = _screens(design, folder, args.workers)
     line = ProgressLine("bounds:")
-    try:
-        found = BoundedDesign(sweep.context, sweep.design).run(best, line)
-    finally:
-        line.close()
-    cpu_s = time.process_time() - began_s
-    make_folder(args.out)
+    with goes_on(lambda: f"all tables are kept in {folder}; the same command goes on from there"):
+        try:
+            found = design.run(screens, best, line)
+        finally:
+            line.close()
+    cpu_s = _cpu_s() - began_s
     with writing(args.out / BOUNDS_FILE) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["number", *sweep.design.fields, "lower_ps", "upper_ps"])
@@ -64,9 +74,34 @@ def write_bounds(args: argparse.Namespace, sweep: Sweep) -> None:
     print(f"wrote {BOUNDS_FILE} to {args.out}", file=sys.stderr)
     if args.json:
         summary = asdict(found) | {"best": len(found.best), "cpu_s": round(cpu_s, 3)}
+        summary |= {"tables": len(screens), "tables_made": made}
         print(json.dumps(summary, indent=1))
     else:
+        known = f", {len(screens) - made:,} known before" if made < len(screens) else ""
+        print(f"{len(screens):,} table{'s' * (len(screens) != 1)}{known}")
         _print_summary(found, cpu_s)
+
+
+def _screens(design: BoundedDesign, folder: Path, workers: int) -> tuple[dict[int, Screen], int]:
+    """The screens of a design, and how many of them had to be made."""
+    total = len(design.tasks)
+
+    def how() -> str:
+        kept = total - (line.total - line.done)
+        return (
+            f"{kept:,} of {total:,} tables are kept in {folder}; the same command goes on from "
+            "there"
+        )
+
+    with StepLine("bounds:", total, "tables") as line, goes_on(how):
+        made = screens_for(list(design.tasks.values()), folder, workers, line)
+        return dict(zip(design.tasks, made, strict=True)), line.total
+
+
+def _cpu_s() -> float:
+    """Of this process and of those that it has ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _print_summary(found: Bounds, cpu_s: float) -> None:

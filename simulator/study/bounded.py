@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from simulator.errors import SpecError, UserError
 from simulator.fast.upper_bound import CUT_LAYOUTS
 from simulator.ir import Branch
-from simulator.mapping.placement import PinnedWeights, Placement
+from simulator.mapping.placement import Placement
 from simulator.policy import Policy
 from simulator.spec import AcceleratorSpec
 from simulator.spec_file import Override, with_overrides
@@ -29,8 +29,8 @@ from simulator.study.closed_form import UNKNOWN
 from simulator.study.context import REASONS, Context, Scenario
 from simulator.study.design import Design
 from simulator.study.execute import Progress, Watcher
-from simulator.study.family import Family
 from simulator.study.screen import Screen
+from simulator.study.screens import ScreenTask
 
 BANDWIDTH, CAPACITY = "dram.peak_bytes_per_s", "scratchpad.capacity_kib"
 CHUNK = 100_000
@@ -111,20 +111,32 @@ class BoundedDesign:
             )
         fields = [axis.field for axis in self._others]
         self._combinations = [dict(zip(fields, each, strict=True)) for each in product(*grids)]
-        self._scenarios = [self._scenario(others) for others in self._combinations]
-        for scenario in self._scenarios:
-            if scenario is not None:
-                _check(scenario)
-        self._screens: dict[int, Screen] = {}
+        self._points = [self._point(others) for others in self._combinations]
+        for point in self._points:
+            if point is not None:
+                _check(point[1])
         self._valid: dict[tuple[int, int], bool] = {}
 
-    def run(self, best: int, watch: Watcher) -> Bounds:
-        """Brackets of all points, and the `best` of those that may be the fastest."""
+    @cached_property
+    def tasks(self) -> dict[int, ScreenTask]:
+        """How each combination's screen is made, if any of its points is valid."""
+        packed = self.context.to_bytes()
+        return {
+            c: self._task(packed, *point)
+            for c, point in enumerate(self._points)
+            if point is not None
+        }
+
+    def run(self, screens: Mapping[int, Screen], best: int, watch: Watcher) -> Bounds:
+        """Brackets of all points, and the `best` of those that may be the fastest.
+
+        `screens` has one for each of the `tasks`.
+        """
         progress = Progress(self.design.n_points)
         widths = np.zeros(BINS + 1, dtype=np.int64)
         largest, least_upper_ps = 0.0, UNKNOWN
         watch(progress)
-        for chunk in self._chunks():
+        for chunk in self._chunks(screens):
             known = chunk.upper_ps < UNKNOWN
             width = chunk.upper_ps[known] / chunk.lower_ps[known] - 1
             bins = np.minimum((width * BINS_PER_UNIT).astype(np.int64), BINS)
@@ -136,7 +148,7 @@ class BoundedDesign:
             watch(progress)
         feasible = int(widths.sum())
         median = int(np.searchsorted(np.cumsum(widths), (feasible + 1) // 2)) / BINS_PER_UNIT
-        contenders, kept = self._contenders(least_upper_ps, best) if feasible else (0, [])
+        contenders, kept = self._contenders(screens, least_upper_ps, best) if feasible else (0, [])
         return Bounds(
             points=progress.total,
             infeasible=progress.infeasible,
@@ -147,11 +159,13 @@ class BoundedDesign:
             best=kept,
         )
 
-    def _contenders(self, least_upper_ps: int, best: int) -> tuple[int, list[Bracketed]]:
+    def _contenders(
+        self, screens: Mapping[int, Screen], least_upper_ps: int, best: int
+    ) -> tuple[int, list[Bracketed]]:
         """How many points may be the fastest, and the first of them."""
         count = 0
         kept: list[tuple[int, int, int]] = []
-        for chunk in self._chunks():
+        for chunk in self._chunks(screens):
             chosen = np.flatnonzero(chunk.lower_ps <= least_upper_ps)
             count += len(chosen)
             lower, upper = chunk.lower_ps[chosen], chunk.upper_ps[chosen]
@@ -163,18 +177,18 @@ class BoundedDesign:
             for lower_ps, number, upper_ps in kept
         ]
 
-    def _chunks(self) -> Iterator[_Chunk]:
+    def _chunks(self, screens: Mapping[int, Screen]) -> Iterator[_Chunk]:
         """Brackets of all points, in order."""
         for first in range(0, self.design.n_points, CHUNK):
             numbers = np.arange(first, min(first + CHUNK, self.design.n_points), dtype=np.int64)
             columns, combination = self._columns(numbers)
             lower, upper = np.full((2, len(numbers)), UNKNOWN, dtype=np.int64)
             for c in np.unique(combination).tolist():
-                scenario = self._scenarios[c]
-                if scenario is None:
+                point = self._points[c]
+                if point is None:
                     continue
                 members = np.flatnonzero(combination == c)
-                spec = scenario.spec
+                spec = point[1].spec
                 fixed = {
                     BANDWIDTH: spec.dram.peak_bytes_per_s,
                     CAPACITY: spec.scratchpad.capacity_kib,
@@ -183,7 +197,7 @@ class BoundedDesign:
                     columns[name][members] if name in columns else np.full(len(members), value)
                     for name, value in fixed.items()
                 )
-                found = self._screen(c, scenario).brackets(rates, sizes * 1024)
+                found = screens[c].brackets(rates, sizes * 1024)
                 known = np.isin(sizes, [s for s in np.unique(sizes).tolist() if self._fits(c, s)])
                 lower[members] = np.where(known, found.lower_ps, UNKNOWN)
                 upper[members] = np.where(known, found.upper_ps, UNKNOWN)
@@ -207,13 +221,13 @@ class BoundedDesign:
             columns[column.field] = np.array(drawn, dtype=np.int64)
         return columns, combination
 
-    def _scenario(self, others: Choices) -> Scenario | None:
+    def _point(self, others: Choices) -> tuple[Choices, Scenario] | None:
         """A point of the combination that makes a valid spec, if there is one."""
         sizes = self._values(CAPACITY)
         points: list[Choices] = [{**others, CAPACITY: size} for size in reversed(sizes)]
         for choices in points or [others]:
             try:
-                return self.context.scenario(choices)
+                return choices, self.context.scenario(choices)
             except REASONS:
                 continue
         return None
@@ -229,25 +243,21 @@ class BoundedDesign:
         values = axis.values if isinstance(axis, GridAxis) else drawn
         return sorted({int(value) for value in values if isinstance(value, int | float)})
 
-    def _screen(self, c: int, scenario: Scenario) -> Screen:
-        if c not in self._screens:
-            spec = scenario.spec
-            weights = dict(sorted(Counter(route.arms for route in scenario.routes).items()))
-            family = Family(scenario.workload.program, spec, PinnedWeights(), weights)
-            rates = self._values(BANDWIDTH) or [spec.dram.peak_bytes_per_s]
-            axis = next((each for each in self.design.axes if each.field == BANDWIDTH), None)
-            if len(rates) > KNOTS or isinstance(axis, RandomAxis):
-                spread = np.geomspace(rates[0], rates[-1], KNOTS).astype(np.int64)
-                rates = np.unique(np.concatenate((spread, [rates[0], rates[-1]]))).tolist()
-            most_kib = max([spec.scratchpad.capacity_kib, *self._values(CAPACITY)])
-            self._screens[c] = Screen(family, spec, rates, most_kib * 1024)
-        return self._screens[c]
+    def _task(self, packed: bytes, choices: Choices, scenario: Scenario) -> ScreenTask:
+        spec = scenario.spec
+        rates = self._values(BANDWIDTH) or [spec.dram.peak_bytes_per_s]
+        axis = next((each for each in self.design.axes if each.field == BANDWIDTH), None)
+        if len(rates) > KNOTS or isinstance(axis, RandomAxis):
+            spread = np.geomspace(rates[0], rates[-1], KNOTS).astype(np.int64)
+            rates = np.unique(np.concatenate((spread, [rates[0], rates[-1]]))).tolist()
+        most_kib = max([spec.scratchpad.capacity_kib, *self._values(CAPACITY)])
+        return ScreenTask(packed, choices, scenario.key, tuple(rates), most_kib * 1024)
 
     def _fits(self, c: int, size_kib: int) -> bool:
         """Whether a capacity makes a valid spec."""
-        scenario, key = self._scenarios[c], (c, size_kib)
+        point, key = self._points[c], (c, size_kib)
         if key not in self._valid:
-            self._valid[key] = scenario is not None and _is_valid(scenario.spec, size_kib)
+            self._valid[key] = point is not None and _is_valid(point[1].spec, size_kib)
         return self._valid[key]
 
 

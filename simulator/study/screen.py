@@ -9,7 +9,10 @@ scratchpad that makes a difference, bounds any number of points by looking them 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import IO
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,28 +35,63 @@ class Brackets:
     upper_ps: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
 class Screen:
-    """Exact mean latencies of one family at some bandwidths, by the scratchpad there is."""
+    """Bounds of one family's mean latencies at some bandwidths, by the scratchpad there is.
 
-    def __init__(
-        self,
+    Attributes:
+        budgets: scratchpad bytes that make a difference, rising.
+        bandwidths: in bytes/s, rising; between two of them points are bracketed.
+        lower_ps, upper_ps: shape (budgets + 1, bandwidths): with so many of the budgets fitting;
+            UNKNOWN for none.
+    """
+
+    budgets: NDArray[np.int64]
+    bandwidths: NDArray[np.int64]
+    lower_ps: NDArray[np.int64]
+    upper_ps: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
         family: Family,
         spec: AcceleratorSpec,
         bandwidths_bytes_per_s: Sequence[int],
         most_room_bytes: int,
-    ) -> None:
-        """`bandwidths_bytes_per_s` rise; between two of them points are bracketed."""
+    ) -> Screen:
+        """Exact at the given bandwidths, which rise; bounds at some between them.
+
+        Raises:
+            UserError: no bandwidths, or not in order.
+        """
         knots = np.array(bandwidths_bytes_per_s, dtype=np.int64)
         if not len(knots) or (np.diff(knots) <= 0).any():
             raise UserError("a screen needs a bandwidth or more, each above the one before")
         demands = [Demand(s, timing_key(s), most_room_bytes) for s in _at(spec, knots)]
-        self.budgets, exact = family.latencies(demands)
-        self.bandwidths = _refined(knots)
-        closed = family.closed_form(_at(spec, self.bandwidths), most_room_bytes)
-        slower = np.searchsorted(knots, self.bandwidths, side="right") - 1
-        faster = np.searchsorted(knots, self.bandwidths, side="left")
-        self._lower_ps = np.maximum(exact[:, faster], closed.lower_ps)
-        self._upper_ps = np.minimum(exact[:, slower], closed.upper_ps)
+        budgets, exact = family.latencies(demands)
+        bandwidths = _refined(knots)
+        closed = family.closed_form(_at(spec, bandwidths), most_room_bytes)
+        slower = np.searchsorted(knots, bandwidths, side="right") - 1
+        faster = np.searchsorted(knots, bandwidths, side="left")
+        return cls(
+            budgets,
+            bandwidths,
+            np.maximum(exact[:, faster], closed.lower_ps),
+            np.minimum(exact[:, slower], closed.upper_ps),
+        )
+
+    def save(self, file: IO[bytes]) -> None:
+        """Write a file that `load` reads."""
+        np.savez(file, **{field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def load(cls, path: Path) -> Screen | None:
+        """What was saved there; None if it is missing or damaged, for it to be made anew."""
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+        except (OSError, ValueError, LookupError, EOFError, BadZipFile):
+            return None
 
     def brackets(
         self, bandwidths_bytes_per_s: NDArray[np.int64], rooms_bytes: NDArray[np.int64]
@@ -69,7 +107,7 @@ class Screen:
         slower = np.searchsorted(rates, bandwidths_bytes_per_s, side="right") - 1
         faster = np.searchsorted(rates, bandwidths_bytes_per_s, side="left")
         fitting = np.searchsorted(self.budgets, rooms_bytes, side="right")
-        return Brackets(self._lower_ps[fitting, faster], self._upper_ps[fitting, slower])
+        return Brackets(self.lower_ps[fitting, faster], self.upper_ps[fitting, slower])
 
 
 def _at(spec: AcceleratorSpec, bandwidths: NDArray[np.int64]) -> list[AcceleratorSpec]:

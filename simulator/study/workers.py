@@ -133,10 +133,10 @@ class LocalProcesses:
         self._homes: dict[Hashable, int] = {}
         # Spawned, not forked: a fork of a process with threads may deadlock.
         context = multiprocessing.get_context("spawn")
-        return [ProcessPoolExecutor(n, context, initializer=_start_worker) for n in self._sizes]
+        return [ProcessPoolExecutor(n, context, initializer=start_worker) for n in self._sizes]
 
 
-def _start_worker() -> None:
+def start_worker() -> None:
     """Leave Ctrl-C to the parent, and do not outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +20,11 @@ from simulator.study.axis import parse_axis
 from simulator.study.bounded import BoundedDesign
 from simulator.study.closed_form import UNKNOWN
 from simulator.study.design import make_design
+from simulator.study.screen import Screen
+from simulator.study.screens import ScreenTask, make_screen
 from tests.simulate import with_part
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 AXES = [
     *("--vary", "dram.bandwidth=1G,2G,3500M,5G,7G,11G"),
     *("--vary", "scratchpad.capacity_kib=1,3,16,64"),
@@ -35,7 +44,7 @@ def rows(path) -> list[dict[str, str]]:
 
 
 def contenders_of(original):
-    return lambda self, _, best: original(self, UNKNOWN - 1, best)
+    return lambda self, screens, _, best: original(self, screens, UNKNOWN - 1, best)
 
 
 @pytest.mark.parametrize("knots", [80, 2])
@@ -91,6 +100,7 @@ def test_the_fastest_is_among_those_written(program_path, tmp_path, capsys):
         (["--vary", "dram.read_latency_ns=1:40:+1"], "80 combinations of pe_array.rows"),
         (["--best", "0"], "--best 0: must be from 1"),
         (["--cluster", "tcp://localhost:1"], "--cluster: not with --bounds"),
+        (["--workers", "0"], "--workers 0: must be from 1 to"),
     ],
 )
 def test_what_cannot_be_bracketed_is_refused(program_path, tmp_path, capsys, more, expected):
@@ -110,10 +120,99 @@ def test_memory_does_not_grow_with_the_points(context, monkeypatch):
         start = replace(context, spec=with_part(context.spec, "scratchpad", banks=1))
         design = make_design([parse_axis(axis) for axis in axes], None, 0)
         bounded = BoundedDesign(start, design)
-        bounded.run(5, lambda _: None)
+        screens = {c: make_screen(task) for c, task in bounded.tasks.items()}
+        bounded.run(screens, 5, lambda _: None)
         tracemalloc.start()
-        found = bounded.run(5, lambda _: None)
+        found = bounded.run(screens, 5, lambda _: None)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert found.points == design.n_points
     assert peaks[1] < 1.5 * peaks[0] + 100_000
+
+
+def bracketed(capsys, command: list[str]) -> dict[str, int]:
+    assert main([*command, "--bounds", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+class Struck:
+    """Makes screens until Ctrl-C strikes; counts them."""
+
+    def __init__(self, after: int) -> None:
+        self.after, self.made = after, 0
+
+    def __call__(self, task: ScreenTask) -> Screen:
+        if self.made == self.after:
+            raise KeyboardInterrupt
+        self.made += 1
+        return make_screen(task)
+
+
+def test_an_interrupted_run_keeps_its_tables_and_ends_in_the_same_bytes(
+    program_path, tmp_path, capsys, monkeypatch
+):
+    axes = [*AXES[:-1], "pe_array.rows=16,32,48,64"]
+    calm, struck = (words(program_path, tmp_path / n, axes=axes) for n in ("calm", "struck"))
+    of_calm = bracketed(capsys, [*calm, "--workers", "2"])
+    assert (of_calm["tables"], of_calm["tables_made"]) == (4, 4)
+    monkeypatch.setattr("simulator.study.screens.make_screen", Struck(3))
+    assert main([*struck, "--bounds", "--workers", "1"]) == 130
+    assert capsys.readouterr().err == (
+        f"interrupted: 3 of 4 tables are kept in {tmp_path / 'struck' / 'tables'}; the same "
+        "command goes on from there\n"
+    )
+    assert not (tmp_path / "struck" / "bounds.csv").exists()
+    monkeypatch.setattr("simulator.study.screens.make_screen", Struck(1))
+    assert bracketed(capsys, [*struck, "--workers", "1"])["tables_made"] == 1
+    ends = [(tmp_path / name / "bounds.csv").read_bytes() for name in ("calm", "struck")]
+    assert ends[0] == ends[1]
+    # Nothing has to be made for fewer of the points, but what another design needs is.
+    monkeypatch.setattr("simulator.study.screens.make_screen", Struck(0))
+    assert bracketed(capsys, [*struck, "--best", "1"])["tables_made"] == 0
+    axes[1] = axes[1].replace("11G", "12G")
+    other = words(program_path, tmp_path / "struck", axes=axes)
+    assert main([*other, "--bounds", "--workers", "1"]) == 130  # Struck: they were to be made
+
+
+def test_a_damaged_table_is_made_again(program_path, tmp_path, capsys):
+    command = words(program_path, tmp_path, "--workers", "1")
+    bracketed(capsys, command)
+    before = (tmp_path / "bounds.csv").read_bytes()
+    first, second = sorted((tmp_path / "tables").iterdir())
+    content = bytearray(first.read_bytes())
+    content[len(content) // 2] ^= 1
+    first.write_bytes(content)
+    second.write_bytes(second.read_bytes()[:100])
+    assert bracketed(capsys, command)["tables_made"] == 2
+    assert (tmp_path / "bounds.csv").read_bytes() == before
+
+
+def die(_: ScreenTask) -> Screen:
+    os._exit(1)
+
+
+def test_a_worker_that_dies_ends_the_command_in_a_line(program_path, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("simulator.study.screens.make_screen", die)
+    assert main([*words(program_path, tmp_path, "--workers", "2"), "--bounds"]) == 2
+    said = capsys.readouterr().err
+    assert "a worker process died" in said
+    assert "the same command goes on" in said
+    assert said.count("\n") == 1
+
+
+def test_a_killed_run_goes_on(program_path, tmp_path, capsys):
+    axes = [*AXES[:-1], "pe_array.rows=8:64:+4"]
+    command = words(program_path, tmp_path / "killed", "--bounds", "--workers", "2", axes=axes)
+    process = subprocess.Popen([sys.executable, "-m", "simulator", *command], cwd=ROOT)
+    tables = tmp_path / "killed" / "tables"
+    while process.poll() is None and len(list(tables.glob("*.npz"))) < 2:
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    kept = {path: path.stat().st_mtime_ns for path in tables.glob("*.npz")}
+    assert 2 <= len(kept) < 15
+    assert bracketed(capsys, command)["tables_made"] == 15 - len(kept)
+    assert all(path.stat().st_mtime_ns == made_ns for path, made_ns in kept.items())
+    bracketed(capsys, words(program_path, tmp_path / "calm", "--workers", "1", axes=axes))
+    ends = [(tmp_path / name / "bounds.csv").read_bytes() for name in ("calm", "killed")]
+    assert ends[0] == ends[1]

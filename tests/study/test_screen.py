@@ -27,7 +27,7 @@ def screen(context: Context) -> Screen:
     tree = context.workloads[0]
     weights = dict(sorted(context.routes[tree.name].items()))
     family = Family(tree.program, context.spec, PinnedWeights(), weights)
-    return Screen(family, context.spec, RATES, 64 * 1024)
+    return Screen.of(family, context.spec, RATES, 64 * 1024)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_screen_says_no_to_what_it_cannot_bracket(context: Context, screen: Sc
     tree = context.workloads[0]
     family = Family(tree.program, context.spec, PinnedWeights(), {(0,): 1})
     with pytest.raises(UserError, match="each above the one before"):
-        Screen(family, context.spec, [10**9, 10**9], 2048)
+        Screen.of(family, context.spec, [10**9, 10**9], 2048)
     family = Family(tree.program, context.spec, PinnedWeights(), {(0,): 1}, Policy.ORACLE)
     with pytest.raises(UserError, match="no closed form bounds policy oracle"):
         family.closed_form([context.spec], 2048)
