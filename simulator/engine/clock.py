@@ -21,16 +21,19 @@ class Completion:
 
     def __init__(self, env: simpy.Environment, count: int) -> None:
         self._env = env
-        self._events: list[simpy.Event] = [env.event() for _ in range(count)]
+        self._events: list[simpy.Event | None] = [None] * count
         self.time_ps: list[int] = [0] * count
 
     def __getitem__(self, index: int) -> simpy.Event:
-        return self._events[index]
+        event = self._events[index]
+        if event is None:
+            event = self._events[index] = simpy.Event(self._env)
+        return event
 
     def signal(self, index: int) -> None:
         """Mark one as happened now and wake whoever waits for it."""
         self.time_ps[index] = int(self._env.now)
-        self._events[index].succeed()
+        self[index].succeed()
 
 
 class Shared:
