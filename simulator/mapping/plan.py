@@ -163,7 +163,7 @@ class MappingProblem:
         """
         reserve = int(budget_bytes * reserve_fraction)
 
-        def tile_bytes_of(live: Liveness, in_dram: Set[str]) -> int:
+        def tile_bytes_of(live: Liveness, in_dram: frozenset[str]) -> int:
             candidates = self._candidates_of(live, in_dram)[1]
             return max(
                 min(reserve, candidates.largest_buffer_bytes), candidates.smallest_buffer_bytes
@@ -236,12 +236,14 @@ class MappingProblem:
         found = self._shaped.get(in_dram)
         if found is None:
             found = self._shaped[in_dram] = {
-                name: self._candidates_of(live, in_dram) for name, live in self.liveness.items()
+                name: self._candidates_of(live, live.tensor_names & in_dram)
+                for name, live in self.liveness.items()
             }
         return found
 
-    def _candidates_of(self, live: Liveness, in_dram: Set[str]) -> _Shaped:
-        key = (live.group.name, live.tensor_names.intersection(in_dram))
+    def _candidates_of(self, live: Liveness, in_dram: frozenset[str]) -> _Shaped:
+        """Of one group, when these of its tensors are in DRAM."""
+        key = (live.group.name, in_dram)
         found = self._known.get(key)
         if found is None:
             shape = self._shape(live, in_dram)

@@ -78,6 +78,9 @@ class ResidencyChooser:
         self._bytes: dict[str, int] = {}
         self._tenants: dict[str, _Tenants] = {}
         self._groups_with: dict[str, list[str]] = defaultdict(list)
+        self._own_streamed = {
+            name: live.tensor_names & self.streamed for name, live in liveness.items()
+        }
         for name, live in liveness.items():
             tenants = self._tenants[name] = _Tenants.of(live)
             for tensor in {*tenants.sure, live.group.ofmap.name}:
@@ -87,7 +90,7 @@ class ResidencyChooser:
         self.demand_bytes = {name: self._resident_bytes(name, self.streamed) for name in liveness}
 
     def choose(
-        self, budget_bytes: int, tile_bytes_of: Callable[[Liveness, Set[str]], int]
+        self, budget_bytes: int, tile_bytes_of: Callable[[Liveness, frozenset[str]], int]
     ) -> Residency:
         """Keep everything on chip that fits beside the tiles; move the cheapest to DRAM otherwise.
 
@@ -96,20 +99,20 @@ class ResidencyChooser:
         traffic they cause per byte they free (one write plus one read per reader), the largest
         first among equals.
 
-        `tile_bytes_of` says how many bytes of tile buffers a group needs when the given tensors
-        are in DRAM; only those it reads or writes matter.
+        `tile_bytes_of` says how many bytes of tile buffers a group needs when the given ones of
+        the tensors it reads or writes are in DRAM.
 
         Raises:
             InfeasiblePlanError: a group's smallest tiles do not fit even with all else in DRAM.
         """
         in_dram = set(self.streamed)
-        demand_bytes = dict(self.demand_bytes)
+        demand_bytes, own = dict(self.demand_bytes), dict(self._own_streamed)
         unsettled = set(self._liveness)
         while unsettled:
             for name, live in self._liveness.items():
                 while name in unsettled:
                     unsettled.remove(name)
-                    tiles = tile_bytes_of(live, in_dram)
+                    tiles = tile_bytes_of(live, own[name])
                     if demand_bytes[name] + tiles <= budget_bytes:
                         break
                     leaving = self._cheapest(name, in_dram)
@@ -118,6 +121,7 @@ class ResidencyChooser:
                     in_dram.add(leaving)
                     for other in self._groups_with[leaving]:
                         demand_bytes[other] = self._resident_bytes(other, in_dram)
+                        own[other] = self._liveness[other].tensor_names & in_dram
                         unsettled.add(other)
         return Residency(
             in_dram=frozenset(in_dram),

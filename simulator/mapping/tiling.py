@@ -284,8 +284,8 @@ def _mac_candidates(shape: GroupShape, compute: ComputeSide, rules: Toolchain) -
 
 def _grid(*axes: list[int]) -> list[NDArray[np.int64]]:
     """Every combination of the axes' values, the last axis fastest: one array per axis."""
-    full = np.meshgrid(*(np.array(axis, dtype=np.int64) for axis in axes), indexing="ij")
-    return [values.ravel() for values in full]
+    zeros = np.zeros([len(axis) for axis in axes], dtype=np.int64)
+    return [(zeros + axis).ravel() for axis in np.ix_(*axes)]
 
 
 def _count_cycles(
