@@ -25,7 +25,7 @@ def draw_response(data: dict[str, Any]) -> Sheet:
     scale = wording.time_scale(slowest_s * PS_PER_S)
     sheet = Sheet(
         width_in=LEFT_IN + 2 * PLOT_IN[0] + GAP_IN + MARGIN_IN,
-        height_in=HEADER_IN + PLOT_IN[1] + 1.05,
+        height_in=HEADER_IN + PLOT_IN[1] + 0.9,
         headline="How long requests take, from arrival to the end of their inference",
         caption=_caption(data),
     )
@@ -35,10 +35,10 @@ def draw_response(data: dict[str, Any]) -> Sheet:
     due_s = sorted({due for due in summary["deadlines_s"] if due is not None})
     for time_s in due_s:
         for axes in (done, late):
-            axes.axvline(_in(scale, time_s), color=palette.VERMILION, linestyle="--", linewidth=1.2)
+            axes.axvline(_in(scale, time_s), color=palette.DARK_GREY, linestyle="--", linewidth=1.2)
     if due_s:
         label = f"deadline, {100 * summary['all']['missed_fraction']:.3g} % missed"
-        handles.append(Line2D([], [], color=palette.VERMILION, linestyle="--", label=label))
+        handles.append(Line2D([], [], color=palette.DARK_GREY, linestyle="--", label=label))
     longest_s = max(slowest_s, *due_s, summary["all"]["service_s"]["max"]) * 1.05
     done.set_xlim(0, _in(scale, longest_s))
     done.set_ylim(0, 1.02)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -12,7 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from reports import palette
-from reports.sheet import HEADER_IN, LABEL_PT, MARGIN_IN, Sheet
+from reports.label_places import LABEL_HEIGHT_IN, Box
+from reports.sheet import CHARACTER_WIDTH_IN, HEADER_IN, LABEL_PT, MARGIN_IN, Sheet
 from reports.studies.policy_style import colour
 from simulator.study.questions.phases import ON_DEMAND, SHIPPED, cells, winner
 from simulator.study.questions.question import Row, distinct, number, where
@@ -22,6 +24,9 @@ CELL_IN = (0.7, 0.6)
 LEFT_IN = 0.75
 GAP_IN = 0.75
 LIST_IN = 1.7
+DEVICE_PT = 6
+NUMBER_AT = 0.44, 0.42
+"""Of a cell, from its centre: the outer corner of its number."""
 HATCHES = {Regime.WEIGHT_BOUND: "", Regime.ACTIVATION_BOUND: "....", Regime.COMPUTE_BOUND: "////"}
 
 
@@ -33,7 +38,7 @@ def draw_phases(rows: Sequence[Row]) -> Sheet:
     devices = where(rows, kind=SHIPPED)
     sheet = Sheet(
         width_in=2 * MARGIN_IN + LEFT_IN + 2 * width_in + GAP_IN + 0.25 + LIST_IN,
-        height_in=HEADER_IN + 0.35 + max(height_in + 1.15, 0.17 * len(devices) + 0.2),
+        height_in=HEADER_IN + 0.35 + max(height_in + 1.0, 0.17 * len(devices) + 0.2),
         headline="Which policy wins where",
         caption="2048 MACs at 1 GHz, other scratchpads and bandwidths; SigmaB ResNet-50 against "
         "dense ResNet-50\nwith prefetch; numbers in boxes: where shipped devices lie in the plane",
@@ -43,11 +48,10 @@ def draw_phases(rows: Sequence[Row]) -> Sheet:
     titles = ("latency the winner saves (%)", "the winner, and points over on_demand")
     for at, (left_in, title) in enumerate(zip(lefts, titles, strict=True)):
         axes = sheet.axes(left_in, top_in, width_in, height_in)
+        boxes = _devices(axes, plane, devices) if at == 0 else []
         for cell in found:
-            _cell(axes, plane, cell, at == 0)
+            _cell(axes, plane, cell, at == 0, boxes)
         _ticks(axes, plane, at == 0)
-        if at == 0:
-            _devices(axes, plane, devices)
         sheet.text(left_in, top_in - 0.23, title, size=9.5, weight="bold")
     list_in = lefts[1] + width_in + 0.25
     sheet.text(list_in, top_in - 0.23, "shipped devices", size=9.5, weight="bold")
@@ -99,7 +103,10 @@ def _between(values: Sequence[float], value: float) -> float:
     return math.log2(value / values[0]) / step
 
 
-def _cell(axes: Axes, plane: _Plane, cell: Sequence[Row], shows_saving: bool) -> None:
+def _cell(
+    axes: Axes, plane: _Plane, cell: Sequence[Row], shows_saving: bool, boxes: Sequence[Box]
+) -> None:
+    """A coloured cell with its number in the first corner that no box covers."""
     best = winner(cell)
     x, y = plane.place(best)
     saved = number(best, "latency_saving_percent")
@@ -122,7 +129,30 @@ def _cell(axes: Axes, plane: _Plane, cell: Sequence[Row], shows_saving: bool) ->
             "alpha": 0.6,
         }
         axes.add_patch(Rectangle(corner, 1, 1, hatch=hatch, **style))
-    axes.text(x - 0.44, y - 0.42, text, va="bottom", size=LABEL_PT, color=ink)
+    side, height = _free_corner(x, y, text, boxes)
+    axes.text(
+        x + NUMBER_AT[0] * side,
+        y + NUMBER_AT[1] * height,
+        text,
+        ha="left" if side < 0 else "right",
+        va="bottom" if height < 0 else "top",
+        size=LABEL_PT,
+        color=ink,
+    )
+
+
+def _free_corner(x: float, y: float, text: str, boxes: Sequence[Box]) -> tuple[int, int]:
+    """Left (-1) or right, below (-1) or above: the first corner with room for a cell's number."""
+    corners = list(product((-1, 1), (-1, 1)))
+    width, tall = CHARACTER_WIDTH_IN * len(text) / CELL_IN[0], LABEL_HEIGHT_IN / CELL_IN[1]
+    for side, height in corners:
+        outer_x, outer_y = x + NUMBER_AT[0] * side, y + NUMBER_AT[1] * height
+        inner_x, inner_y = outer_x - width * side, outer_y - tall * height
+        left, right = sorted((outer_x, inner_x))
+        bottom, top = sorted((outer_y, inner_y))
+        if not any(box.overlaps(Box(left, bottom, right, top)) for box in boxes):
+            return side, height
+    return corners[0]
 
 
 def _ticks(axes: Axes, plane: _Plane, first: bool) -> None:
@@ -140,23 +170,32 @@ def _kib(value: float) -> str:
     return f"{value / 1024:g} MiB" if value >= 1024 else f"{value:g} KiB"
 
 
-def _devices(axes: Axes, plane: _Plane, devices: Sequence[Row]) -> None:
-    """Their numbers where they lie; neighbours share a box."""
+def _devices(axes: Axes, plane: _Plane, devices: Sequence[Row]) -> list[Box]:
+    """Their numbers where they lie; neighbours share a box. Returns what the boxes cover."""
+    boxes = []
     shared: dict[tuple[float, float], list[int]] = {}
     for at, row in enumerate(devices):
         x, y = plane.clipped(row)
         shared.setdefault((round(2 * x) / 2, round(3 * y) / 3), []).append(at)
     for numbers in shared.values():
         places = [plane.clipped(devices[at]) for at in numbers]
+        x = sum(x for x, _ in places) / len(places)
+        y = sum(y for _, y in places) / len(places)
+        text = ",".join(str(at + 1) for at in numbers)
         axes.text(
-            sum(x for x, _ in places) / len(places),
-            sum(y for _, y in places) / len(places),
-            ",".join(str(at + 1) for at in numbers),
+            x,
+            y,
+            text,
             ha="center",
             va="center",
-            size=6,
+            size=DEVICE_PT,
             bbox={"boxstyle": "round,pad=0.25", "facecolor": "white", "linewidth": 0.6},
+            zorder=4,
         )
+        half_x = (CHARACTER_WIDTH_IN * len(text) + 0.04) / 2 / CELL_IN[0]
+        half_y = LABEL_HEIGHT_IN / 2 / CELL_IN[1]
+        boxes.append(Box(x - half_x, y - half_y, x + half_x, y + half_y))
+    return boxes
 
 
 def _pale(tint: str) -> tuple[float, float, float]:

@@ -12,7 +12,9 @@ from reports.sheet import CHARACTER_WIDTH_IN, HEADER_IN, MARGIN_IN, Sheet
 from reports.studies.policy_style import colour, mark
 from simulator.study.questions.question import Row, distinct, number, where
 
-ROW_IN = 0.4
+ROW_IN = 0.5
+SPREAD = 0.12
+"""Of a row: how far the marks of policies stand apart, which else lie on each other."""
 PANEL_IN = 3.3
 GAP_IN = 0.3
 MEASURES = (
@@ -22,7 +24,7 @@ MEASURES = (
 
 
 def draw_shapes(rows: Sequence[Row]) -> Sheet:
-    """Devices below each other, latency beside energy, a line per tree, a mark per policy."""
+    """Devices below each other, latency beside energy, a row per tree, a mark per policy."""
     feasible = where(rows, reason="")
     devices, policies = distinct(feasible, "device"), distinct(feasible, "policy")
     shapes = distinct(feasible, "shape")
@@ -30,7 +32,7 @@ def draw_shapes(rows: Sequence[Row]) -> Sheet:
     height_in = ROW_IN * len(shapes)
     sheet = Sheet(
         width_in=2 * MARGIN_IN + names_in + 2 * PANEL_IN + GAP_IN,
-        height_in=HEADER_IN + len(devices) * (height_in + 0.85) + 0.45,
+        height_in=HEADER_IN + len(devices) * (height_in + 0.85) + 0.6,
         headline="Other trees on the same axes",
         caption="each tree against the dense network it came from, batch 1\n"
         "grey bars: fewer active parameters, what the tree promises",
@@ -60,17 +62,20 @@ def _panel(axes: Axes, rows: Sequence[Row], shapes: Sequence[str], column: str) 
         if not mine:
             continue
         promised = number(mine[0], "active_parameter_saving_percent")
-        axes.barh(y, promised, 0.62, color="#E4E4E4")
+        axes.barh(y, promised, 0.74, color="#E4E4E4")
+        named = [row for row in mine if mark(str(row["policy"])) != "|"]
         for row in mine:
             policy = str(row["policy"])
-            is_bar = mark(policy) == "|"
+            is_bar = row not in named
+            apart = 0.0 if is_bar else SPREAD * (named.index(row) - (len(named) - 1) / 2)
             axes.plot(
                 number(row, column),
-                y,
+                y + apart,
                 mark(policy),
                 color=colour(policy),
-                markersize=11 if is_bar else 5.5,
-                markeredgewidth=1.8 if is_bar else 0,
+                markersize=24 if is_bar else 5,
+                markeredgewidth=1.2 if is_bar else 0,
+                zorder=2 if is_bar else 3,
                 alpha=0.9,
             )
     axes.axvline(0, color=palette.BLACK, linewidth=0.8)
