@@ -33,6 +33,7 @@ from simulator.study.context import Context, count_routes
 from simulator.study.design import make_design
 from simulator.study.execute import Progress, Runner
 from simulator.study.family import Family
+from simulator.study.ground import Ground
 from simulator.study.screen import Screen
 from simulator.study.store import Store
 from simulator.study.sweep import Sweep
@@ -125,7 +126,7 @@ def bounds(start: Context, points: int) -> tuple[Cost, float, float]:
     (workload,) = start.workloads
     weights = dict(sorted(start.routes[workload.name].items()))
     meter = Meter()
-    family = Family(workload.program, start.spec, PinnedWeights(), weights)
+    family = Family(Ground(workload.program, start.spec, PinnedWeights()), weights)
     rates = np.geomspace(SLOWEST, FASTEST, STEPS).astype(int).tolist()
     screen = Screen.of(family, start.spec, rates, LARGEST_KIB * 1024)
     rng = np.random.default_rng(0)

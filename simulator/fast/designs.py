@@ -107,10 +107,10 @@ def timing_key(spec: AcceleratorSpec) -> tuple[object, ...]:
 
 
 class DesignColumn:
-    """All numbers of one design; made longer as structures are added."""
+    """All numbers of one design; made longer as structures are added. Equals itself alone."""
 
     def __init__(self, spec: AcceleratorSpec) -> None:
-        self._spec, self._dram = spec, memory_of(spec)
+        self.spec, self._dram = spec, memory_of(spec)
         latencies = (self._dram.read_latency_ps, self._dram.write_latency_ps)
         branch_ps = spec.branch_latency_ps
         common = (0, spec.descriptor_latency_ps, *latencies, branch_ps, branch_ps)
@@ -126,7 +126,7 @@ class DesignColumn:
         return self._rows
 
     def _row(self, unit: str, amount: int, *rest: Any) -> tuple[int, ...]:
-        spec = self._spec
+        spec = self.spec
         if unit in ("transfer", "extents"):
             extents = rest if unit == "extents" else [(amount, *rest)]
             cost = self._dram.command_cost([Transfer(*extent) for extent in extents])

@@ -67,9 +67,9 @@ class Durations:
         return self._keys
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Structure:
-    """What the designs of a family share of one schedule.
+    """What the designs of a family share of one schedule. It equals itself alone.
 
     Attributes:
         work: for the recurrence, with numbers of durations in place of times.

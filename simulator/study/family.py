@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,33 +15,19 @@ from simulator.compile import Path, fetch_rules, path_signature, sharing_a_plan
 from simulator.cost.memory import memory_of
 from simulator.errors import UserError
 from simulator.fast.bounds import Timing, lower_bound_ps
-from simulator.fast.designs import (
-    DesignColumn,
-    DesignTable,
-    RecordingDram,
-    design_table,
-    timing_key,
-)
-from simulator.fast.path_work import PathWork, PathWorks
-from simulator.fast.structure import Durations, NotVectorisedError, Structure, structure_of
+from simulator.fast.designs import DesignColumn
+from simulator.fast.structure import NotVectorisedError, Structure, structure_of
 from simulator.fast.upper_bound import CUT_LAYOUTS, MostTiming, MostWorks, upper_bound_ps
-from simulator.ir import Program
-from simulator.mapping.layout import place_weights
-from simulator.mapping.placement import PinnedWeights
-from simulator.mapping.plan import MappingProblem, Plan
-from simulator.mapping.scheduler import Scheduler
 from simulator.policy import Policy
 from simulator.spec import AcceleratorSpec
 from simulator.study.closed_form import UNKNOWN, ClosedForm
+from simulator.study.ground import Ground
 from simulator.study.lane import Lane, lanes, latencies
 from simulator.units import ceil_div
 
 Arms = tuple[int, ...]
 """A route, or its case: with what is speculated on."""
 Times = NDArray[np.int64]
-DESIGNS_KEPT = 256
-WORKS_KEPT = 64
-"""Columns of designs, and totals of routes, that a family remembers."""
 LARGEST_PRODUCT = 2**58
 """Of picoseconds and bytes: 32 times below what 64 bits hold, for loads in many small pieces."""
 NO_PLAN = NotVectorisedError("no plan fits")
@@ -58,6 +46,22 @@ class Demand:
     room_bytes: int
 
 
+class Replayed:
+    """A structure, and its latency on each design it was replayed on."""
+
+    def __init__(self, structure: Structure) -> None:
+        self.structure = structure
+        self._latency_ps: WeakKeyDictionary[DesignColumn, int] = WeakKeyDictionary()
+
+    def on(self, ground: Ground, designs: Sequence[DesignColumn]) -> Times:
+        """Its latencies on designs."""
+        missing = [design for design in designs if design not in self._latency_ps]
+        if missing:
+            found = latencies(self.structure, ground.table(missing))
+            self._latency_ps.update(zip(missing, found.tolist(), strict=True))
+        return np.array([self._latency_ps[design] for design in designs], dtype=np.int64)
+
+
 class Family:
     """Plans and structures of points that share them; remembers what it has built.
 
@@ -66,49 +70,41 @@ class Family:
     """
 
     def __init__(
-        self,
-        program: Program,
-        spec: AcceleratorSpec,
-        pinned: PinnedWeights,
-        weights: dict[Arms, int],
-        policy: Policy = Policy.ON_DEMAND,
+        self, ground: Ground, weights: dict[Arms, int], policy: Policy = Policy.ON_DEMAND
     ) -> None:
         """`weights` says how often each case occurs; early routers are in the program."""
-        self.weights, self.policy = weights, policy
-        self._problem = MappingProblem(program, spec, pinned.groups)
-        self._paths = {arms: Path.of(self._problem, arms) for arms in weights}
-        self._numbers = Durations()
-        # A delay here only marks what is delayed: every design has its own.
-        sequencer = spec.sequencer.model_copy(update={"branch_latency_ns": 1.0})
-        marked = spec.model_copy(update={"sequencer": sequencer})
-        self._rules = fetch_rules(policy, marked)
-        memory = memory_of(spec)
-        stored = self._stored = place_weights(self._problem.steps, spec, memory)
-        dram = RecordingDram(self._numbers, memory)
-        self._scheduler = Scheduler(marked, dram, stored)
-        self.plans: list[Plan] = []
-        self._planned_bytes = 0
-        self._structures: dict[tuple[object, ...], Structure] = {}
-        self._columns: dict[tuple[object, ...], DesignColumn] = {}
-        self._works: dict[tuple[object, ...], PathWork] = {}
+        self.ground, self.weights, self.policy = ground, weights, policy
+        self._paths = {arms: Path.of(ground.problem, arms) for arms in weights}
+        self._rules = fetch_rules(policy, ground.spec)
+        self._structures: dict[tuple[object, ...], Replayed] = {}
+        self._of_route: dict[tuple[int, int, Arms], Replayed] = {}
+        self._bounds: dict[tuple[Arms, int], WeakKeyDictionary[DesignColumn, NDArray[Any]]] = {}
 
     @property
     def n_candidates(self) -> int:
         """Plans times fetch rules."""
-        return len(self.plans) * len(self._rules)
+        return len(self.ground.plans) * len(self._rules)
 
     def evaluate(self, demands: Sequence[Demand]) -> list[Answer]:
-        """Per demand, one lane for every route, or why there is none."""
+        """Per demand, one lane for every route, or why there is none.
+
+        Raises:
+            NotVectorisedError: products of times and bytes might leave the kernels' 64 bits.
+        """
         if self.policy is not Policy.ON_DEMAND:
             _check_range(demands)
-        self._plan_up_to(max(demand.room_bytes for demand in demands))
-        specs = {demand.timing: demand.spec for demand in demands}
-        design = {timing: d for d, timing in enumerate(specs)}
-        places = [(design[d.timing], self._first_candidate(d.room_bytes)) for d in demands]
+        self.ground.plan_up_to(max(demand.room_bytes for demand in demands))
+        columns = [self.ground.design(demand.spec, demand.timing) for demand in demands]
+        designs = list(dict.fromkeys(columns))
+        number = {column: d for d, column in enumerate(designs)}
+        places = [
+            (number[column], self._first_candidate(demand.room_bytes))
+            for column, demand in zip(columns, demands, strict=True)
+        ]
         possible = sorted({place for place in places if place[1] < self.n_candidates})
         found: dict[Place, Answer] = {place: {} for place in possible}
         for weights in sharing_a_plan(self.policy, self.weights) if possible else ():
-            for place, part in _Search(self, list(specs.values()), weights).run(possible).items():
+            for place, part in _Search(self, designs, weights).run(possible).items():
                 found[place] = _together(found[place], part)
         return [found.get(place, NO_PLAN) for place in places]
 
@@ -118,25 +114,32 @@ class Family:
         Returns the budgets of plans, rising, and latencies of shape (budgets + 1, demands): with so
         many of the budgets fitting; UNKNOWN for none.
         """
-        self._plan_up_to(max(demand.room_bytes for demand in demands))
-        if not self.plans:
-            return np.zeros(0, dtype=np.int64), np.full((1, len(demands)), UNKNOWN)
-        budgets = sorted({plan.knobs.budget_bytes for plan in self.plans})
-        firsts = [self._first_candidate(budget) for budget in budgets]
-        search = _Search(self, [demand.spec for demand in demands], self.weights)
-        designs = range(len(demands))
-        exact = search.settle([(d, first) for first in firsts for d in designs])
+        room_bytes = max(demand.room_bytes for demand in demands)
+        self.ground.plan_up_to(room_bytes)
+        designs = [self.ground.design(demand.spec, demand.timing) for demand in demands]
+        budgets = np.unique(self._budgets(room_bytes))
+        firsts = [self._first_candidate(int(budget)) for budget in budgets]
+        search = _Search(self, designs, self.weights)
+        exact = search.settle([(d, first) for first in firsts for d in range(len(designs))])
         found = np.full((len(budgets) + 1, len(demands)), UNKNOWN, dtype=np.int64)
         for row, first in enumerate(firsts, start=1):
             found[row] = exact[first:].min(axis=0)
-        return np.array(budgets, dtype=np.int64), found
+        return budgets, found
 
-    def bounds(self, arms: Arms, specs: Sequence[AcceleratorSpec]) -> NDArray[np.float64]:
+    def bounds(self, arms: Arms, designs: Sequence[DesignColumn]) -> NDArray[np.float64]:
         """Lower bounds on a route's latency, shape (candidates, designs)."""
+        known = self._bounds.setdefault((arms, self.n_candidates), WeakKeyDictionary())
+        missing = [design for design in dict.fromkeys(designs) if design not in known]
+        if missing:
+            found = self._bounds_on(arms, [design.spec for design in missing])
+            known.update(zip(missing, found.T, strict=True))
+        return np.array([known[design] for design in designs]).T
+
+    def _bounds_on(self, arms: Arms, specs: Sequence[AcceleratorSpec]) -> NDArray[np.float64]:
         path = self._paths[arms]
-        found = np.zeros((len(self.plans), len(self._rules), len(specs)))
+        found = np.zeros((len(self.ground.plans), len(self._rules), len(specs)))
         for members in _by_clocks(specs):
-            work = self._work(specs[members[0]], arms)
+            work = self.ground.work(specs[members[0]], arms, path.groups)
             rules = [fetch_rules(self.policy, specs[d]) for d in members]
             for number, of_designs in enumerate(zip(*rules, strict=True)):
                 timings = [
@@ -159,73 +162,56 @@ class Family:
                 f"no closed form bounds policy {self.policy.value} under layout "
                 f"{', '.join(sorted(layouts))} from above"
             )
-        self._plan_up_to(room_bytes)
+        self.ground.plan_up_to(room_bytes)
         lower = np.zeros((self.n_candidates, len(specs)))
         upper = np.zeros_like(lower)
-        for arms, weight in self.weights.items() if self.plans else ():
-            lower += weight * self.bounds(arms, specs)
+        for arms, weight in self.weights.items() if self.n_candidates else ():
+            lower += weight * self._bounds_on(arms, specs)
             upper += weight * self._upper_bounds(arms, specs)
-        each = [plan.knobs.budget_bytes for plan in self.plans for _ in self._rules]
-        return ClosedForm.of(
-            np.array(each, dtype=np.int64), lower, upper, sum(self.weights.values())
-        )
+        first = self._first_candidate(room_bytes)
+        budgets, inferences = self._budgets(room_bytes), sum(self.weights.values())
+        return ClosedForm.of(budgets, lower[first:], upper[first:], inferences)
 
     def _upper_bounds(self, arms: Arms, specs: Sequence[AcceleratorSpec]) -> NDArray[np.float64]:
         """Upper bounds on a route's latency, shape (candidates, designs)."""
-        found = np.zeros((len(self.plans), len(specs)))
+        plans = self.ground.plans
+        found = np.zeros((len(plans), len(specs)))
         for members in _by_clocks(specs):
-            work = MostWorks(specs[members[0]], self._stored)
+            work = MostWorks(specs[members[0]], self.ground.stored)
             timings = [MostTiming.of(specs[d], memory_of(specs[d])) for d in members]
-            most = work.of(self.plans, self._paths[arms].groups)
+            most = work.of(plans, self._paths[arms].groups)
             found[:, members] = upper_bound_ps(most, MostTiming.together(timings))
         return np.repeat(found, len(self._rules), axis=0)
 
-    def _work(self, spec: AcceleratorSpec, arms: Arms) -> PathWork:
-        """Totals of a route under all plans, at the clocks of a design."""
-        clocks = (spec.pe_array.clock_hz, spec.vector_unit.clock_hz)
-        key = (*clocks, tuple(arms), len(self.plans))
-        if key not in self._works:
-            while len(self._works) >= WORKS_KEPT:
-                del self._works[next(iter(self._works))]
-            self._works[key] = PathWorks(spec).of(self.plans, self._paths[arms].groups)
-        return self._works[key]
-
-    def structure(self, candidate: int, arms: Arms) -> Structure:
+    def replayed(self, candidate: int, arms: Arms) -> Replayed:
         """The schedule of a route through a candidate, but for its times."""
         at, number = divmod(candidate, len(self._rules))
-        path, plan, rule = self._paths[arms], self.plans[at], self._rules[number]
-        signature = path_signature(plan, path, rule, self._scheduler.costs)
+        path, plan, rule = self._paths[arms], self.ground.plans[at], self._rules[number]
+        of_route = self._of_route.get((id(plan), number, arms))
+        if of_route is not None:
+            return of_route
+        scheduler = self.ground.scheduler
+        signature = path_signature(plan, path, rule, scheduler.costs)
         key = (plan.knobs.budget_bytes, number, *signature)
         found = self._structures.get(key)
         if found is None:
-            schedule = self._scheduler.build(plan, path.groups, replace(rule, wants=path.wants))
-            found = self._structures[key] = structure_of(schedule, self._numbers)
+            schedule = scheduler.build(plan, path.groups, replace(rule, wants=path.wants))
+            found = self._structures[key] = Replayed(structure_of(schedule, self.ground.numbers))
+        self._of_route[id(plan), number, arms] = found
         return found
-
-    def table(self, specs: Sequence[AcceleratorSpec]) -> DesignTable:
-        """All durations that structures so far refer to."""
-        while len(self._columns) > DESIGNS_KEPT:
-            del self._columns[next(iter(self._columns))]
-        keys = [timing_key(spec) for spec in specs]
-        for key, spec in zip(keys, specs, strict=True):
-            if key not in self._columns:
-                self._columns[key] = DesignColumn(spec)
-        return design_table(self._numbers, [self._columns[key] for key in keys])
-
-    def _plan_up_to(self, room_bytes: int) -> None:
-        if room_bytes <= self._planned_bytes:
-            return
-        budgets = self._problem.budgets(room_bytes)
-        new = [budget for budget in budgets if budget > self._planned_bytes]
-        self.plans = [p for each in new for p in self._problem.plans_at(each)] + self.plans
-        self._planned_bytes = room_bytes
 
     def _first_candidate(self, room_bytes: int) -> int:
         """The first one that fits."""
-        for index, plan in enumerate(self.plans):
+        for index, plan in enumerate(self.ground.plans):
             if plan.knobs.budget_bytes <= room_bytes:
                 return index * len(self._rules)
         return self.n_candidates
+
+    def _budgets(self, room_bytes: int) -> Times:
+        """Of the candidates that fit."""
+        plans = self.ground.plans[self._first_candidate(room_bytes) // len(self._rules) :]
+        each = [plan.knobs.budget_bytes for plan in plans for _ in self._rules]
+        return np.array(each, dtype=np.int64)
 
 
 def _check_range(demands: Sequence[Demand]) -> None:
@@ -234,7 +220,10 @@ def _check_range(demands: Sequence[Demand]) -> None:
     Raises:
         NotVectorisedError: some might leave the kernels' 64 bits.
     """
-    for demand in demands:
+    largest: dict[tuple[object, ...], Demand] = {}
+    for demand in sorted(demands, key=lambda each: each.room_bytes):
+        largest[demand.timing] = demand
+    for demand in largest.values():
         slowest_ps = memory_of(demand.spec).occupancy_ps(demand.room_bytes)
         if slowest_ps * demand.room_bytes >= LARGEST_PRODUCT:
             raise NotVectorisedError("so slow and so large that products leave 64 bits")
@@ -266,9 +255,9 @@ class _Search:
     """
 
     def __init__(
-        self, family: Family, specs: Sequence[AcceleratorSpec], weights: Mapping[Arms, int]
+        self, family: Family, designs: Sequence[DesignColumn], weights: Mapping[Arms, int]
     ) -> None:
-        self.family, self.specs, self.weights = family, specs, weights
+        self.family, self.designs, self.weights = family, designs, weights
 
     def run(self, places: Sequence[Place]) -> dict[Place, Answer]:
         """One lane per place and route."""
@@ -280,66 +269,52 @@ class _Search:
 
     def settle(self, places: Sequence[Place]) -> Times:
         """Mean latencies where they matter, shape (candidates, designs); UNKNOWN elsewhere."""
-        bounds = np.zeros((self.family.n_candidates, len(self.specs)))
+        bounds = np.zeros((self.family.n_candidates, len(self.designs)))
         for arms, weight in self.weights.items():
-            bounds += weight * self.family.bounds(arms, self.specs)
+            bounds += weight * self.family.bounds(arms, self.designs)
         bounds /= sum(self.weights.values())
         exact = np.full(bounds.shape, UNKNOWN, dtype=np.int64)
-        while True:
+        open_places = list(places)
+        while open_places:
             wanted: dict[int, set[int]] = defaultdict(set)
-            for d, first in places:
-                known = exact[first:, d]
-                open_ps = np.where(known == UNKNOWN, bounds[first:, d], np.inf)
-                likeliest = int(open_ps.argmin())
-                if open_ps[likeliest] <= known.min():
-                    wanted[first + likeliest].add(d)
-            if not wanted:
-                return exact
-            for candidate, latency in self._means(wanted):
-                exact[candidate] = latency
+            still: list[Place] = []
+            for d, first in open_places:
+                likeliest = first + int(bounds[first:, d].argmin())
+                if bounds[likeliest, d] <= exact[first:, d].min():
+                    wanted[likeliest].add(d)
+                    still.append((d, first))
+            for candidate, on in wanted.items():
+                designs = sorted(on)
+                exact[candidate, designs] = self._mean(candidate, designs)
+                bounds[candidate, designs] = np.inf
+            open_places = still
+        return exact
 
-    def _structures(
-        self, candidates: Mapping[int, set[int]]
-    ) -> tuple[dict[int, Structure], dict[tuple[int, Arms], int], dict[int, set[int]]]:
-        """The structures of candidates, those of each route, and the designs each is wanted on."""
-        structures: dict[int, Structure] = {}
-        of_route: dict[tuple[int, Arms], int] = {}
-        wanted: dict[int, set[int]] = defaultdict(set)
-        for candidate, designs in sorted(candidates.items()):
-            for arms in self.weights:
-                structure = self.family.structure(candidate, arms)
-                structures[id(structure)] = structure
-                of_route[candidate, arms] = id(structure)
-                wanted[id(structure)] |= designs
-        return structures, of_route, wanted
+    def _mean(self, candidate: int, designs: Sequence[int]) -> Times:
+        """Mean latency of a candidate on designs, rounded up."""
+        family, columns = self.family, [self.designs[d] for d in designs]
+        total = np.zeros(len(designs), dtype=np.int64)
+        for arms, weight in self.weights.items():
+            total += weight * family.replayed(candidate, arms).on(family.ground, columns)
+        return np.asarray(ceil_div(total, sum(self.weights.values())))
 
-    def _means(self, candidates: Mapping[int, set[int]]) -> Iterator[tuple[int, Times]]:
-        """Mean latency of candidates on all designs, rounded up."""
-        structures, of_route, _ = self._structures(candidates)
-        table = self.family.table(self.specs)
-        latency = {key: latencies(each, table) for key, each in structures.items()}
-        for candidate in candidates:
-            each = {arms: latency[of_route[candidate, arms]] for arms in self.weights}
-            total = sum(w * each[arms] for arms, w in self.weights.items())
-            yield candidate, ceil_div(np.asarray(total), sum(self.weights.values()))
-
-    def _lanes(self, chosen: set[tuple[int, int]]) -> dict[tuple[int, int], Answer]:
+    def _lanes(self, chosen: Set[tuple[int, int]]) -> dict[tuple[int, int], Answer]:
         """What every chosen candidate costs on every design that it was chosen for."""
-        candidates: dict[int, set[int]] = defaultdict(set)
+        wanted: dict[Structure, set[int]] = defaultdict(set)
         for candidate, d in chosen:
-            candidates[candidate].add(d)
-        structures, of_route, wanted = self._structures(candidates)
-        table = self.family.table(self.specs)
+            for arms in self.weights:
+                wanted[self.family.replayed(candidate, arms).structure].add(d)
+        table = self.family.ground.table(self.designs)
         each = {
-            (key, d): lane
-            for key, designs in wanted.items()
-            for d, lane in lanes(structures[key], table, designs)
+            (structure, d): lane
+            for structure, designs in wanted.items()
+            for d, lane in lanes(structure, table, designs)
         }
         found: dict[tuple[int, int], Answer] = {}
         for candidate, d in chosen:
             found[candidate, d] = {}
             for arms in self.weights:
-                lane = each[of_route[candidate, arms], d]
+                lane = each[self.family.replayed(candidate, arms).structure, d]
                 one: Answer = lane if isinstance(lane, NotVectorisedError) else {arms: lane}
                 found[candidate, d] = _together(found[candidate, d], one)
         return found

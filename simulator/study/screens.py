@@ -21,6 +21,7 @@ from simulator.steps import Steps
 from simulator.study.axis import Choices
 from simulator.study.context import Context
 from simulator.study.family import Family
+from simulator.study.ground import Ground
 from simulator.study.screen import Screen
 from simulator.study.store import StoreError
 from simulator.study.workers import WorkersError, start_worker
@@ -56,7 +57,7 @@ def make_screen(task: ScreenTask) -> Screen:
     gc.collect()  # a family before this one, whose plans and schedules refer to each other
     scenario = _context(task.context).scenario(task.choices)
     weights = dict(sorted(Counter(route.arms for route in scenario.routes).items()))
-    family = Family(scenario.workload.program, scenario.spec, PinnedWeights(), weights)
+    family = Family(Ground(scenario.workload.program, scenario.spec, PinnedWeights()), weights)
     return Screen.of(family, scenario.spec, task.bandwidths_bytes_per_s, task.most_room_bytes)
 
 

@@ -21,7 +21,7 @@ from simulator.errors import InfeasiblePlanError
 from simulator.fast.designs import structural_key, timing_key
 from simulator.fast.structure import NotVectorisedError
 from simulator.inferences import Inferences, Measured
-from simulator.ir import Branch, Workload
+from simulator.ir import Branch, Program, Workload
 from simulator.mapping.placement import pin_weights
 from simulator.policy import Policy
 from simulator.prefetch.stream import speculate
@@ -29,11 +29,13 @@ from simulator.result import SpeculationResult, StallKind
 from simulator.spec import AcceleratorSpec
 from simulator.study.context import Scenario
 from simulator.study.family import Arms, Demand, Family
+from simulator.study.ground import Ground
 from simulator.study.lane import Lane
 from simulator.study.outcome import Engine, Outcome, outcome_of
 
 FAMILIES_KEPT = 8
-"""Plans and schedules of so many families are remembered for later points."""
+GROUNDS_KEPT = 4
+"""Schedules of so many families, and plans of so many, are remembered for later points."""
 
 
 @dataclass(frozen=True)
@@ -138,15 +140,16 @@ def _pinned(scenario: Scenario) -> Any:
 
 
 _families: dict[tuple[Any, ...], tuple[Family, Scenario]] = {}
+_grounds: dict[tuple[Any, ...], tuple[Ground, Program]] = {}
 
 
 def _family_of(key: tuple[Any, ...], scenario: Scenario) -> Family:
     """The family, remembered; the scenario that made it keeps what its key names alive."""
-    if key not in _families:
-        while len(_families) >= FAMILIES_KEPT:
-            del _families[next(iter(_families))]
-        _families[key] = (_make_family(scenario), scenario)
-    return _families[key][0]
+    found = _families.pop(key, None) or (_make_family(scenario), scenario)
+    _families[key] = found
+    while len(_families) > FAMILIES_KEPT:
+        del _families[next(iter(_families))]
+    return found[0]
 
 
 def _make_family(scenario: Scenario) -> Family:
@@ -159,7 +162,18 @@ def _make_family(scenario: Scenario) -> Family:
     program = workload.program
     if choice.policy is Policy.EARLY_ROUTER:
         program = with_early_routers(program, choice.early_blocks)
-    return Family(program, spec, _pinned(scenario), weights, choice.policy)
+    return Family(_ground_of(program, scenario), weights, choice.policy)
+
+
+def _ground_of(program: Program, scenario: Scenario) -> Ground:
+    """What the family shares with those of other policies, remembered."""
+    pinned = _pinned(scenario)
+    key = (id(program), structural_key(scenario.spec), pinned.groups)
+    found = _grounds.pop(key, None) or (Ground(program, scenario.spec, pinned), program)
+    _grounds[key] = found
+    while len(_grounds) > GROUNDS_KEPT:
+        del _grounds[next(iter(_grounds))]
+    return found[0]
 
 
 def _evaluate_family(

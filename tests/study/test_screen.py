@@ -14,6 +14,7 @@ from simulator.policy import Policy
 from simulator.study.closed_form import UNKNOWN
 from simulator.study.context import Context
 from simulator.study.family import Demand, Family
+from simulator.study.ground import Ground
 from simulator.study.outcome import Outcome
 from simulator.study.screen import Screen
 from simulator.study.vector import evaluate_together
@@ -26,7 +27,7 @@ RATES = [10**9, 3 * 10**9, 9 * 10**9, 30 * 10**9]
 def screen(context: Context) -> Screen:
     tree = context.workloads[0]
     weights = dict(sorted(context.routes[tree.name].items()))
-    family = Family(tree.program, context.spec, PinnedWeights(), weights)
+    family = Family(Ground(tree.program, context.spec, PinnedWeights()), weights)
     return Screen.of(family, context.spec, RATES, 64 * 1024)
 
 
@@ -66,7 +67,7 @@ def test_brackets_hold_the_exact_latency_and_nothing_fits_where_it_is_infeasible
 def test_closed_forms_hold_exact_latencies_at_every_budget_and_timing(context: Context) -> None:
     tree = context.workloads[0]
     weights = dict(sorted(context.routes[tree.name].items()))
-    family = Family(tree.program, context.spec, PinnedWeights(), weights)
+    family = Family(Ground(tree.program, context.spec, PinnedWeights()), weights)
     timings = [
         ("dram", {"peak_bytes_per_s": 10**9}),
         ("dram", {"peak_bytes_per_s": 10**11, "read_latency_ns": 900}),
@@ -89,12 +90,12 @@ def test_a_screen_says_no_to_what_it_cannot_bracket(context: Context, screen: Sc
     with pytest.raises(UserError, match="must lie from 1000000000 to 30000000000"):
         screen.brackets(np.array([10**8]), np.array([2048]))
     tree = context.workloads[0]
-    family = Family(tree.program, context.spec, PinnedWeights(), {(0,): 1})
+    family = Family(Ground(tree.program, context.spec, PinnedWeights()), {(0,): 1})
     with pytest.raises(UserError, match="each above the one before"):
         Screen.of(family, context.spec, [10**9, 10**9], 2048)
-    family = Family(tree.program, context.spec, PinnedWeights(), {(0,): 1}, Policy.ORACLE)
+    family = Family(Ground(tree.program, context.spec, PinnedWeights()), {(0,): 1}, Policy.ORACLE)
     with pytest.raises(UserError, match="no closed form bounds policy oracle"):
         family.closed_form([context.spec], 2048)
     cut = with_part(context.spec, "dram", weight_layout="channel_interleaved")
     with pytest.raises(UserError, match="under layout channel_interleaved"):
-        Family(tree.program, cut, PinnedWeights(), {(0,): 1}).closed_form([cut], 2048)
+        Family(Ground(tree.program, cut, PinnedWeights()), {(0,): 1}).closed_form([cut], 2048)
