@@ -97,6 +97,18 @@ def add_region_and_order_options(parser: argparse.ArgumentParser) -> None:
         choices=[scope.value for scope in Scope],
         help="which weights may stay: all, or those behind branches (default all)",
     )
+    add_order_options(parser)
+    parser.add_argument("--routes", type=Path, metavar="FILE", help="real inputs' routes")
+    parser.add_argument(
+        "--outcomes",
+        type=Path,
+        metavar="FILE",
+        help="real inputs' outcomes, as build writes them (default those of a build's folder)",
+    )
+
+
+def add_order_options(parser: argparse.ArgumentParser) -> None:
+    """Declare how inputs follow one another."""
     parser.add_argument(
         "--stream",
         choices=[kind.value for kind in StreamKind],
@@ -114,13 +126,6 @@ def add_region_and_order_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="of class bursts: inputs of one class in a row (default 16)",
-    )
-    parser.add_argument("--routes", type=Path, metavar="FILE", help="real inputs' routes")
-    parser.add_argument(
-        "--outcomes",
-        type=Path,
-        metavar="FILE",
-        help="real inputs' outcomes, as build writes them (default those of a build's folder)",
     )
 
 

@@ -27,9 +27,11 @@ from simulator.cli.resolve import (
     shipped_workloads,
 )
 from simulator.cli.services import Services
+from simulator.cli.stream_options import add_order_options
+from simulator.cli.study_streams import streams_for
 from simulator.errors import UserError
-from simulator.ir import Route, Workload
-from simulator.policy import PARAMETER_FIELDS, PredictorName
+from simulator.ir import Workload
+from simulator.policy import PARAMETER_FIELDS
 from simulator.spec_file import Override
 from simulator.study.area import area_of
 from simulator.study.axis import GridAxis, parse_axis
@@ -41,7 +43,6 @@ from simulator.weight_bits import WeightBitsRule, check_rules
 
 STORE_FILE = "results.sqlite"
 MAX_WORKERS = 1024
-MAX_ORDERED = 20_000
 OF_THE_SPEC = -math.inf
 """--iso-area without a number: the area of the spec as it is."""
 
@@ -62,8 +63,11 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
         metavar="FIELD=VALUES",
         help="an axis: a list 16,32; steps 64:256:+64; factors 128:16384:x2; or drawn, "
         "128:16384:loglhs:16; of a field of the spec, policy, placement, workload, "
-        "bits.PATTERN, activation_bits.PATTERN, tree.levels or tree.ties; repeatable",
+        "bits.PATTERN, activation_bits.PATTERN, tree.levels, tree.ties, residency or "
+        "residency.region_kib; repeatable",
     )
+    add_order_options(parser)
+    parser.set_defaults(routes=None, outcomes=None)  # of a folder that build wrote, if anywhere
     parser.add_argument(
         "--iso-area",
         type=float,
@@ -122,6 +126,7 @@ def context_for(args: argparse.Namespace, services: Services) -> tuple[Context, 
     trees = _trees_for(args, workloads, services)
     for tree in trees:
         listed[tree.name] = routes_for(args, tree, None)[0]
+    by_name = dict(zip(names, workloads, strict=True)) | {tree.name: tree for tree in trees}
     context = Context(
         spec=spec,
         workloads=tuple(workloads),
@@ -132,7 +137,7 @@ def context_for(args: argparse.Namespace, services: Services) -> tuple[Context, 
         activation_bits=tuple(args.activation_bits),
         iso_area_mm2=area_mm2,
         trees=trees,
-        streams=_streams_for(args, listed),
+        streams=streams_for(args, spec, by_name, listed, services),
     )
     return context, origin
 
@@ -160,26 +165,6 @@ def varied_policies(args: argparse.Namespace) -> list[object]:
         if axis.field == "policy" and isinstance(axis, GridAxis)
         for value in axis.values
     ]
-
-
-def _streams_for(
-    args: argparse.Namespace, listed: dict[str, list[Route]]
-) -> dict[str, list[tuple[int, ...]]]:
-    """The order of the inputs, where a predictor may learn from it.
-
-    Raises:
-        UserError: more inputs than can be sent along with every task.
-    """
-    learns = args.predictor not in (None, PredictorName.PRIOR.value)
-    if not learns and not any(text.startswith("prefetch.predictor") for text in args.vary):
-        return {}
-    longest = max(map(len, listed.values()))
-    if longest > MAX_ORDERED:
-        raise UserError(
-            f"--inferences {longest}: a study that keeps the order of inputs for a predictor takes "
-            f"at most {MAX_ORDERED}"
-        )
-    return {name: [route.arms for route in routes] for name, routes in listed.items()}
 
 
 def _trees_for(

@@ -276,6 +276,8 @@ def _check(scenario: Scenario) -> None:
             f"--bounds: policy {scenario.policy.policy.value}: only on_demand is bracketed: with "
             "speculation more bandwidth may be slower"
         )
+    if scenario.keeping is not None:
+        raise UserError("--bounds: residency: only inferences from an empty scratchpad are bounded")
     if scenario.placement is not Placement.STREAM:
         raise UserError(
             f"--bounds: placement {scenario.placement.value}: only stream is bracketed: what else "

@@ -12,6 +12,7 @@ from simulator.spec import AcceleratorSpec
 from simulator.spec_file import Override, with_overrides
 from simulator.study.axis import GridAxis, RandomAxis, Value
 from simulator.study.context import ACTIVATION_BITS_PREFIX, BITS_PREFIX, Context, field_kind
+from simulator.study.keeping import RESIDENCY, check_residency
 from simulator.validation import nearest
 from simulator.weight_bits import WeightBitsRule, check_rules
 
@@ -52,6 +53,8 @@ def checked_axes(
             check_activation_rules(
                 context.workloads, [ActivationBitsRule.parse(rule) for rule in rules]
             )
+        elif kind == "residency":
+            _check_residency(context, axis, axes)
         elif kind == "spec":
             for value in axis.values:
                 _check_spec_value(context.spec, axis.field, value)
@@ -83,6 +86,21 @@ def _check_run_values(context: Context, axis: GridAxis) -> None:
                 f"--vary {axis.field}: {value!r}: must be one of {', '.join(known)}"
                 f"{nearest(str(value), known)}"
             )
+
+
+def _check_residency(
+    context: Context, axis: GridAxis, axes: Sequence[GridAxis | RandomAxis]
+) -> None:
+    placements = {context.placement}
+    for other in axes:
+        if other.field == "placement" and isinstance(other, GridAxis):
+            placements |= set(map(str, other.values))
+    if placements != {Placement.STREAM}:
+        raise UserError(f"--vary {axis.field}: keeps weights by itself; leave placement out")
+    if all(other.field != RESIDENCY for other in axes):
+        raise UserError(f"--vary {axis.field}: needs an axis {RESIDENCY}, e.g. {RESIDENCY}=lru")
+    for value in axis.values:
+        check_residency(axis.field, value)
 
 
 def _check_parameter(context: Context, axis: GridAxis, policies: Set[Value]) -> None:

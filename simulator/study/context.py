@@ -22,6 +22,7 @@ from simulator.spec_file import Override, field_names, with_overrides
 from simulator.study.area import fill_area
 from simulator.study.axis import Choices, Value
 from simulator.study.code_version import CODE_SHA256
+from simulator.study.keeping import RESIDENCY_FIELDS, Keeping
 from simulator.study.tree_options import TREE_FIELDS, tree_name
 from simulator.validation import nearest
 from simulator.weight_bits import WeightBitsRule, with_weight_bits
@@ -33,7 +34,11 @@ RUN_OPTIONS = ("workload", "policy", "placement")
 
 @dataclass(frozen=True)
 class Scenario:
-    """One point, ready to be simulated; equal keys give equal results."""
+    """One point, ready to be simulated; equal keys give equal results.
+
+    Inferences start from an empty scratchpad, unless weights are kept: then `routes` are in the
+    order of the inputs.
+    """
 
     workload: Workload
     spec: AcceleratorSpec
@@ -41,6 +46,7 @@ class Scenario:
     placement: Placement
     routes: tuple[Route, ...]
     key: str
+    keeping: Keeping | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,8 @@ class Context:
         bits, activation_bits: rules that hold at every point, before those of axes.
         trees: other trees of the workloads, for the axes of `simulator.study.tree_options`; they
             have routes too.
-        streams: the routes in the order of the inputs, where a predictor learns from it.
+        streams: the routes in the order of the inputs, where a predictor learns from it or
+            weights are kept.
         iso_area_mm2: if given, the scratchpad of every point is the largest this area holds.
     """
 
@@ -137,12 +144,14 @@ class Context:
         placement = Placement(str(choices.get("placement", self.placement)))
         branches = any(isinstance(step, Branch) for step in workload.program.steps)
         # A network without branches runs the same under every policy.
-        ordered = branches and policy.learns
+        keeping = Keeping.of(choices)
+        ordered = keeping is not None or (branches and policy.learns)
         routes, routes_digest = self._routes(name, ordered)
         parts = [spec_digest, workload_digest, routes_digest]
         parts += [policy.text if branches else "any", placement.value, CODE_SHA256]
+        parts += [keeping.text] if keeping is not None else []
         key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-        return Scenario(workload, spec, policy, placement, routes, key)
+        return Scenario(workload, spec, policy, placement, routes, key, keeping)
 
     def _program(self, choices: Choices) -> str:
         """The name of the workload, or of its tree with the options chosen."""
@@ -200,7 +209,7 @@ class Context:
         if (name, ordered) not in known:
             if ordered:
                 if name not in self.streams:
-                    raise UserError(f"prefetch.predictor: the order of {name}'s inputs is not kept")
+                    raise UserError(f"{name}: the order of its inputs is not kept")
                 arms = [tuple(each) for each in self.streams[name]]
             else:
                 counts = sorted(self.routes[name].items())
@@ -230,7 +239,7 @@ def _rules(prefix: str, choices: Choices) -> tuple[str, ...]:
 def field_kind(field: str) -> str:
     """What an axis varies.
 
-    `run`, `prefetch`, `bits`, `activation_bits`, `tree`, or a field of the `spec`.
+    `run`, `prefetch`, `bits`, `activation_bits`, `tree`, `residency`, or a field of the `spec`.
 
     Raises:
         UserError: nothing of that name can be varied.
@@ -245,7 +254,9 @@ def field_kind(field: str) -> str:
         return "prefetch"
     if field in TREE_FIELDS:
         return "tree"
-    others = (*RUN_OPTIONS, *TREE_FIELDS, *PARAMETER_FIELDS)
+    if field in RESIDENCY_FIELDS:
+        return "residency"
+    others = (*RUN_OPTIONS, *TREE_FIELDS, *RESIDENCY_FIELDS, *PARAMETER_FIELDS)
     known = [name for name in field_names() if "." in name]
     if field not in known:
         raise UserError(

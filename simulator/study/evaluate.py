@@ -12,6 +12,7 @@ from simulator.simulation import run_workload
 from simulator.study.axis import Choices
 from simulator.study.code_version import CODE_SHA256
 from simulator.study.context import REASONS, Context, Scenario
+from simulator.study.kept import evaluate_kept
 from simulator.study.outcome import Engine, Outcome, outcome_of
 from simulator.study.vector import evaluate_together
 
@@ -65,7 +66,9 @@ def evaluate(scenarios: Sequence[Scenario]) -> list[Outcome]:
 
 
 def _simulate(scenario: Scenario) -> Outcome:
-    """One point on the event engine."""
+    """One point by itself: on the event engine, unless weights are kept from input to input."""
+    if scenario.keeping is not None:
+        return evaluate_kept(scenario, scenario.keeping)
     try:
         run = run_workload(
             scenario.workload,

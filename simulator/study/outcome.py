@@ -21,12 +21,13 @@ class Status(StrEnum):
 
 
 class Engine(StrEnum):
-    """What computed a point: the SimPy engine, or the recurrence, for many designs at once.
+    """What computed a point: the SimPy engine, or the recurrence, for one design or many at once.
 
     They agree in every figure, to the picosecond.
     """
 
     EVENT = "event"
+    RECURRENCE = "recurrence"
     VECTOR = "vector"
 
 

@@ -116,8 +116,10 @@ def _family_key(scenario: Scenario) -> tuple[Any, ...]:
     """Equal for scenarios of one family.
 
     Raises:
-        NotVectorisedError: the placement cannot be had.
+        NotVectorisedError: the placement cannot be had, or weights are kept between inferences.
     """
+    if scenario.keeping is not None:
+        raise NotVectorisedError("weights are kept between inferences")
     return (
         id(scenario.workload),
         id(scenario.routes),
