@@ -25,7 +25,7 @@ from simulator.cli.study_options import (
 from simulator.errors import UserError
 from simulator.result import StallKind
 from simulator.spec_file import Override
-from simulator.study.axis import ALIASES, GridAxis
+from simulator.study.axis import ALIASES, Choices, GridAxis, parse_axis
 from simulator.study.checks import checked_axes
 from simulator.study.code_version import CODE_SHA256
 from simulator.study.execute import Progress, Runner
@@ -59,12 +59,11 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     """Find the smallest value and say what binds."""
     if args.out:
         check_folder(args.out)
-    if args.vary:
-        raise UserError("--vary: inverse varies what --smallest names, and nothing else; use --set")
     name, _, text = args.smallest.partition("=")
     values = Range.parse(text, ALIASES.get(name, name))
     if any(Override.parse(text).field == values.field for text in args.overrides):
         raise UserError(f"--set {values.field}: is what --smallest varies; leave --set out")
+    fixed = _fixed(args.vary, values.field)
     limits = [Limit.parse(text, "--target") for text in args.target]
     context, origin = context_for(args, services)
     if len(context.workloads) > 1:
@@ -72,7 +71,8 @@ def execute(args: argparse.Namespace, services: Services) -> None:
     if any(limit.cost == ERROR for limit in limits):
         raise UserError("--target error: no number of the spec changes what a network gets wrong")
     check_area([limit.cost for limit in limits], context.spec)
-    checked_axes(context, [GridAxis(values.field, (values.low, values.high))])
+    checked_axes(context, [GridAxis(values.field, (values.low, values.high)), *fixed])
+    choices: Choices = {axis.field: axis.values[0] for axis in fixed}
     line = ProgressLine("inverse:")
     with (
         workers_for(args) as workers,
@@ -81,11 +81,13 @@ def execute(args: argparse.Namespace, services: Services) -> None:
         resumable(line, folder / STORE_FILE),
     ):
         print(f"spec: {origin}", file=sys.stderr)
-        study = f"inverse {values.field} {context.digest} {CODE_SHA256}"
+        study = f"inverse {values.field} {choices} {context.digest} {CODE_SHA256}"
         runner = Runner(store, study, context, workers)
 
         def simulate(wanted: Sequence[int]) -> list[Outcome]:
-            points: list[Point] = [(value, {values.field: value}) for value in sorted(wanted)]
+            points: list[Point] = [
+                (value, {**choices, values.field: value}) for value in sorted(wanted)
+            ]
             runner.run(points, Progress(len(points)), line)
             rows = store.rows(runner.study, min(wanted, default=0), max(wanted, default=-1) + 1)
             found = {number: outcome for number, _, outcome in rows}
@@ -96,6 +98,23 @@ def execute(args: argparse.Namespace, services: Services) -> None:
         print(json.dumps(_as_data(values, answer), indent=1))
     else:
         _print_answer(values, answer)
+
+
+def _fixed(vary: Sequence[str], smallest: str) -> list[GridAxis]:
+    """The choices that --vary makes for every point.
+
+    Raises:
+        UserError: more than one value, or of what --smallest varies.
+    """
+    fixed = []
+    for axis in map(parse_axis, vary):
+        if not isinstance(axis, GridAxis) or len(axis.values) > 1 or axis.field == smallest:
+            raise UserError(
+                f"--vary {axis.field}: inverse varies what --smallest names and nothing else; of "
+                "another field give the one value that holds at every point"
+            )
+        fixed.append(axis)
+    return fixed
 
 
 @contextmanager

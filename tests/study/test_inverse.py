@@ -113,3 +113,30 @@ def test_the_command_agrees_with_run(program_path, capsys):
         main(["run", *device, *setting, "--json"])
         seconds = json.loads(capsys.readouterr().out)["latency_s"]["mean"]
         assert (seconds <= 50e-6) is is_met
+
+
+def test_what_vary_fixes_holds_at_every_value(program_path, capsys):
+    order = ["--stream", "markov", "--persistence", "0.999", "--inferences", "300"]
+    device = ["--spec", "edge_npu", "--workload", str(program_path), *order]
+    command = ["inverse", *device, "--workers", "1", "--smallest", "dram.bandwidth=0.1G:20G:10M"]
+    command += ["--vary", "residency=lru", "--vary", "residency.region_kib=512"]
+    assert main([*command, "--target", "p99 < 10us", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["smallest"] > 10**8
+    for bandwidth, is_met in ((found["smallest"], True), (found["smallest"] - 10**7, False)):
+        words = ["stream", *device, "--residency", "lru", "--region", "512KiB", "--json"]
+        assert main([*words, "--set", f"dram.peak_bytes_per_s={bandwidth}"]) == 0
+        (kept,) = json.loads(capsys.readouterr().out)["residency"]
+        assert (kept["latency_s"]["p99"] <= 10e-6) is is_met
+
+
+@pytest.mark.parametrize(
+    "axis", ["policy=on_demand,tied", "dram.bandwidth=2G", "pe_array.rows=1:9:lhs"]
+)
+def test_inverse_varies_one_number(program_path, capsys, axis):
+    command = ["inverse", "--spec", "edge_npu", "--workload", str(program_path)]
+    command += ["--smallest", "dram.bandwidth=1G:2G:100M", "--target", "p99 < 20us"]
+    assert main([*command, "--vary", axis]) == 2
+    said = capsys.readouterr().err
+    assert "inverse varies what --smallest names and nothing else" in said
+    assert said.count("\n") == 1
