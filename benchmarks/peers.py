@@ -26,6 +26,7 @@ which yields the same result.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import resource
 import subprocess
@@ -52,7 +53,7 @@ from simulator.spec_file import load_spec
 ROOT = Path(__file__).parent.parent
 SOME_LAYERS = ("layer4.1.conv1",)
 """What SCALE-Sim runs: the 1x1 convolution from 2048 to 512 channels, about a minute of it."""
-REPEATS = 5
+REPEATS = 9
 HEADLINE = "gaussian"
 """Of `vela_networks.Weights`, the ones that are distributed as a trained network's are."""
 
@@ -102,7 +103,7 @@ def by_recurrence(workload: Workload, spec: AcceleratorSpec) -> InferenceResult:
 
 
 def ours_s(workload: Workload, spec_name: str) -> dict[str, float]:
-    """CPU seconds of one inference by either way: the median of five.
+    """CPU seconds of one inference by either way: the median of nine.
 
     What earlier runs remember of layers is forgotten before each.
     """
@@ -124,12 +125,13 @@ def ours_s(workload: Workload, spec_name: str) -> dict[str, float]:
 
 
 def forget() -> None:
-    """Empty every cache of the simulator's modules."""
+    """Empty every cache of the simulator's modules, and throw away what that leaves."""
     for name, module in list(sys.modules.items()):
         if name.startswith("simulator"):
             for value in vars(module).values():
                 if hasattr(value, "cache_clear"):
                     value.cache_clear()
+    gc.collect()
 
 
 def dense() -> Workload:
