@@ -42,6 +42,7 @@ from simulator.derive import derive_result
 from simulator.fast.occupancy import scratchpad_peak_bytes
 from simulator.fast.recurrence import replay
 from simulator.ir import MAC_OPS, Layer, Op, Program, Segment, Workload
+from simulator.mapping.allocator import allocate
 from simulator.policy import Policy
 from simulator.program_file import workload_from_json
 from simulator.result import InferenceResult
@@ -97,8 +98,10 @@ def by_events(workload: Workload, spec: AcceleratorSpec) -> InferenceResult:
 def by_recurrence(workload: Workload, spec: AcceleratorSpec) -> InferenceResult:
     """The same without events, on a network that does not branch."""
     compiled = compile_program(workload.program, spec, Policy.ON_DEMAND, {(): 1})
-    timeline = replay(compiled.schedules[()])
-    peak_bytes = scratchpad_peak_bytes(timeline.schedule) or 0
+    schedule = compiled.schedules[()]
+    allocate(schedule, compiled.plans[()].residency.in_dram, spec)
+    timeline = replay(schedule)
+    peak_bytes = scratchpad_peak_bytes(schedule) or 0
     return derive_result(timeline, (), spec, peak_bytes, event_count=0)
 
 

@@ -31,7 +31,6 @@ from simulator.mapping.plan import (
     Plan,
     block_bytes,
 )
-from simulator.mapping.residency import Residency
 from simulator.mapping.schedule import FetchRule, Schedule
 from simulator.mapping.scheduler import Scheduler
 from simulator.mapping.transfers import TransferCosts
@@ -241,9 +240,9 @@ class _Search:
             self._try_plans(hopeful)
         self.considered += len(plans)
 
-    def _worthwhile(self, residency: Residency) -> bool:
-        """Whether plans of a residency may be faster than what is known."""
-        return self._may_be_best(partial(self._least_bytes, residency))
+    def _worthwhile(self, in_dram: frozenset[str]) -> bool:
+        """Whether plans with these tensors in DRAM may be faster than what is known."""
+        return self._may_be_best(partial(self._least_bytes, in_dram))
 
     def _may_be_best(self, least_bytes: PathCost) -> bool:
         """Whether a plan that moves so many bytes on a path may be faster than what is known."""
@@ -274,9 +273,9 @@ class _Search:
     def _timing(self, rule: FetchRule, wants: tuple[Wants, ...]) -> Timing:
         return Timing.of(self.problem.spec, self.dram, replace(rule, wants=wants))
 
-    def _least_bytes(self, residency: Residency, path: Path) -> int:
-        """What any plan with this residency moves at least."""
-        return self.problem.least_dram_bytes(residency, path.groups)
+    def _least_bytes(self, in_dram: frozenset[str], path: Path) -> int:
+        """What any plan with these tensors in DRAM moves at least."""
+        return self.problem.least_dram_bytes(in_dram, path.groups)
 
     def _latency_ps(
         self,

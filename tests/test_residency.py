@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
 
 from simulator.compile import compile_program
 from simulator.errors import InfeasiblePlanError
 from simulator.ir import Branch, Dims, Layer, Op, Program
 from simulator.mapping.groups import analyse_liveness, group_program
+from simulator.mapping.plan import MappingProblem
 from simulator.mapping.residency import Residency, ResidencyChooser
 from simulator.policy import Policy
 from simulator.spec import AcceleratorSpec
 from tests.devices import device
 from tests.networks import Net, program, tensor
 from tests.simulate import run_route
+from tests.strategies import devices, straight_programs
 
 X = tensor("x", 1, 10)
 
@@ -164,3 +167,21 @@ def test_the_error_names_a_scratchpad_that_is_enough_and_no_larger_than_needed(
         compile_program(
             prog, device(scratchpad__capacity_kib=kib - 1, **fields), Policy.ON_DEMAND, {(): 1}
         )
+
+
+@settings(max_examples=40)
+@given(straight_programs(), devices())
+def test_what_exceeds_a_budget_is_in_dram_and_bounds_its_traffic(
+    prog: Program, spec: AcceleratorSpec
+) -> None:
+    problem = MappingProblem(prog, spec)
+    chooser = ResidencyChooser(problem.liveness, prog.inputs, spec)
+    for budget in problem.budgets(spec.scratchpad.capacity_bytes):
+        for plan in problem.plans_at(budget):
+            never, in_dram = chooser.never_on_chip(budget), plan.residency.in_dram
+            assert never <= in_dram
+            least = [
+                problem.least_dram_bytes(names, problem.path(())) for names in (never, in_dram)
+            ]
+            tilings = [group.tiling for group in plan.groups.values()]
+            assert least[0] <= least[1] <= sum(tiling.least_dram_bytes for tiling in tilings)

@@ -188,24 +188,29 @@ class MappingProblem:
         return Plan(knobs, residency, groups)
 
     def plans_at(
-        self, budget_bytes: int, worthwhile: Callable[[Residency], bool] = lambda _: True
+        self, budget_bytes: int, worthwhile: Callable[[frozenset[str]], bool] = lambda _: True
     ) -> list[Plan]:
-        """All different plans of one budget, for the residencies that are worth a plan."""
+        """All different plans of one budget, where it is worth a plan to keep tensors in DRAM.
+
+        If some are not `worthwhile` to have there, more are not either.
+        """
         found: dict[tuple[object, ...], Plan] = {}
+        if not worthwhile(self._chooser.never_on_chip(budget_bytes)):
+            return []
         for reserve in RESERVES:
             try:
                 residency = self.residency(budget_bytes, reserve)
             except InfeasiblePlanError:
                 continue
-            if worthwhile(residency):
+            if worthwhile(residency.in_dram):
                 for balance in BALANCES_CYCLES_PER_BYTE:
                     plan = self.plan(residency, Knobs(budget_bytes, balance, reserve))
                     found.setdefault(plan.key(), plan)
         return list(found.values())
 
-    def least_dram_bytes(self, residency: Residency, path: list[LayerGroup]) -> int:
-        """A lower bound on the bytes any plan with this residency moves on a path."""
-        shaped = self._all_shaped(residency.in_dram)
+    def least_dram_bytes(self, in_dram: frozenset[str], path: list[LayerGroup]) -> int:
+        """A lower bound on the bytes any plan with these tensors in DRAM moves on a path."""
+        shaped = self._all_shaped(in_dram)
         return sum(shaped[group.name][1].least_dram_bytes for group in path)
 
     def _plan_group(

@@ -133,6 +133,11 @@ class ResidencyChooser:
             },
         )
 
+    def never_on_chip(self, budget_bytes: int) -> frozenset[str]:
+        """Tensors that are in DRAM however a residency is chosen at a budget: they exceed it."""
+        large = {name for name, n_bytes in self._bytes.items() if n_bytes > budget_bytes}
+        return self.streamed | large
+
     def _cheapest(self, group: str, in_dram: Set[str]) -> str | None:
         """The tensor to leave first while a group runs; None if none is left."""
         rank = {
