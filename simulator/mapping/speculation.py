@@ -264,7 +264,10 @@ def speculation_columns(
     if not placed:
         return None
     wanted = [entry.wanted for entry in placed]
-    each = [costs.weights(want.layer, want.load) for want in wanted]
+    each = [
+        costs.weights(want.layer, want.load.offset_bytes, want.load.n_bytes, want.load.repeats)
+        for want in wanted
+    ]
     return Speculation(
         granule_bytes=granule_bytes,
         decision_delay_ps=fetch.decision_delay_ps,

@@ -22,6 +22,8 @@ from simulator.mapping.tiling import GroupShape, LoopOrder, Tiling, blocking_of
 from simulator.spec import AcceleratorSpec
 from simulator.units import bits_to_bytes, ceil_div
 
+Whole = NDArray[np.int64]
+
 
 class TransferKind(StrEnum):
     """What a DMA command moves."""
@@ -84,6 +86,20 @@ class Tile:
             self.loads.append(Load(kind, total, 0, offset_bytes, direct=True, repeats=repeats))
 
 
+class LoadColumns(NamedTuple):
+    """Per load of a group, in order of need: the tile that needs it, and as in `Load`."""
+
+    tile: Whole
+    is_weight: Whole
+    n_bytes: Whole
+    held_for: Whole
+    offset_bytes: Whole
+    is_kept: Whole
+    is_direct: Whole
+    is_tied: Whole
+    repeats: Whole
+
+
 @dataclass(frozen=True)
 class TiledGroup:
     """All tiles of one group, the buffers they share, and what the compute units count.
@@ -99,14 +115,30 @@ class TiledGroup:
     counts: EventCounts
 
     @cached_property
-    def pe_cycles(self) -> NDArray[np.int64]:
+    def pe_cycles(self) -> Whole:
         """Per tile."""
         return np.array([tile.pe_cycles for tile in self.tiles], dtype=np.int64)
 
     @cached_property
-    def vector_cycles(self) -> NDArray[np.int64]:
+    def vector_cycles(self) -> Whole:
         """Per tile."""
         return np.array([tile.vector_cycles for tile in self.tiles], dtype=np.int64)
+
+    @cached_property
+    def store_bytes(self) -> Whole:
+        """Per tile."""
+        return np.array([tile.store_bytes for tile in self.tiles], dtype=np.int64)
+
+    @cached_property
+    def loads(self) -> LoadColumns:
+        """Of all tiles."""
+        rows = [
+            (i, load.kind is TransferKind.WEIGHT, *load[1:])
+            for i, tile in enumerate(self.tiles)
+            for load in tile.loads
+        ]
+        columns = np.array(rows, dtype=np.int64).reshape(-1, len(LoadColumns._fields)).T
+        return LoadColumns(*np.ascontiguousarray(columns))
 
 
 class _Splitter:

@@ -8,42 +8,30 @@ a row; its tiles lie in it in the order in which they are moved.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from itertools import repeat
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
 
 from simulator.cost.dram import DramModel, TransferCost
 from simulator.cost.dram_address import Transfer
 from simulator.mapping.layout import WeightMap
 from simulator.mapping.plan import GroupPlan
-from simulator.mapping.schedule import NONE, CommandColumns, ReleaseCause
-from simulator.mapping.tiles import Load, TransferKind
+from simulator.mapping.tiles import Whole
 
 
-class Command(NamedTuple):
-    """One DMA command for a group: what it moves, and what it waits for; a store has no load.
+class Moves(NamedTuple):
+    """Per command, in issue order: the place of its group on the path, and what it moves.
 
-    The columns from `kind` to `staged` are as in `CommandColumns`, and in its order.
+    `offset_bytes` and `repeats` are those of weights, see `tiles.Load`.
     """
 
-    group: GroupPlan
-    load: Load | None
-    kind: TransferKind
-    n_bytes: int
-    tile: int
-    release_tile: int
-    release_delay_ps: int
-    release_cause: ReleaseCause
-    after_command: int
-    free_tile: int
-    staged: bool
-
-    @classmethod
-    def store(cls, group: GroupPlan, tile: int, n_bytes: int) -> Command:
-        """What writes a tile's outputs once it is done."""
-        waits = (tile, 0, ReleaseCause.DATA, NONE)
-        return cls(group, None, TransferKind.OFMAP, n_bytes, tile, *waits, NONE, False)
+    group: Whole
+    is_weight: Whole
+    is_write: Whole
+    n_bytes: Whole
+    offset_bytes: Whole
+    repeats: Whole
 
 
 class TransferCosts:
@@ -53,20 +41,20 @@ class TransferCosts:
         """Without a map of the weights, those of every group start on a row."""
         self.dram, self._map = dram, weights
         self._pieces: dict[tuple[str, int, int, int], TransferCost] = {}
-        self._extents: dict[tuple[int, int, bool], TransferCost] = {}
+        self._extents: dict[tuple[int, int, int], TransferCost] = {}
 
-    def weights(self, group: str, load: Load) -> TransferCost:
+    def weights(self, group: str, offset: int, n_bytes: int, repeats: int) -> TransferCost:
         """Cost of a piece of a group's weights."""
-        key = (group, load.offset_bytes, load.n_bytes, load.repeats)
+        key = (group, offset, n_bytes, repeats)
         found = self._pieces.get(key)
         if found is None:
-            found = self._pieces[key] = self._cost_of_weights(group, load)
+            found = self._pieces[key] = self._cost_of_weights(*key)
         return found
 
-    def _cost_of_weights(self, group: str, load: Load) -> TransferCost:
-        if self._map is None or load.repeats > 1:
-            return self.dram.transfer_cost(Transfer(load.offset_bytes, load.n_bytes))
-        extents = tuple(self._map.transfers(group, load.offset_bytes, load.n_bytes))
+    def _cost_of_weights(self, group: str, offset: int, n_bytes: int, repeats: int) -> TransferCost:
+        if self._map is None or repeats > 1:
+            return self.dram.transfer_cost(Transfer(offset, n_bytes))
+        extents = tuple(self._map.transfers(group, offset, n_bytes))
         if len(extents) == 1:
             return self.dram.transfer_cost(extents[0])
         return self.dram.command_cost(extents)
@@ -75,44 +63,48 @@ class TransferCosts:
         """What a group's costs depend on beside its shape and tiling."""
         return () if self._map is None else self._map.phase(group, self.dram)
 
-    def _cost_of_extent(self, address: int, n_bytes: int, is_write: bool) -> TransferCost:
-        key = (address % self.dram.period_bytes, n_bytes, is_write)
-        found = self._extents.get(key)
-        if found is None:
-            transfer = Transfer(address, n_bytes, is_write)
-            found = self._extents[key] = self.dram.transfer_cost(transfer)
-        return found
-
-    def in_order(self, commands: Iterable[Command]) -> list[TransferCost]:
-        """Costs of commands in issue order."""
-        moved: dict[tuple[str, bool], int] = defaultdict(int)
+    def of(self, groups: Sequence[GroupPlan], moves: Moves) -> list[TransferCost]:
+        """Costs of a path's commands in issue order."""
+        names = [group.live.group.name for group in groups]
+        rows = zip(
+            moves.group.tolist(),
+            moves.is_weight.tolist(),
+            moves.is_write.tolist(),
+            moves.n_bytes.tolist(),
+            np.where(moves.is_weight, moves.offset_bytes, self._addresses(groups, moves)).tolist(),
+            moves.repeats.tolist(),
+            strict=True,
+        )
+        pieces, extents = self._pieces, self._extents
         costs = []
-        for command in commands:
-            load, group = command.load, command.group
-            name, shape = group.live.group.name, group.shape
-            if load is not None and command.kind is TransferKind.WEIGHT:
-                costs.append(self.weights(name, load))
-                continue
-            is_write, n_bytes = load is None, command.n_bytes
-            region = shape.ofmap_bytes if is_write else shape.ifmap_bytes + shape.operand_bytes
-            key = (name, is_write)
-            address = moved[key] % region if region else 0
-            moved[key] += n_bytes
-            costs.append(self._cost_of_extent(address, n_bytes, is_write))
+        for group, is_weight, is_write, n_bytes, at, repeats in rows:
+            if is_weight:
+                cost = pieces.get((names[group], at, n_bytes, repeats))
+                if cost is None:
+                    cost = self.weights(names[group], at, n_bytes, repeats)
+            else:
+                cost = extents.get((at, n_bytes, is_write))
+                if cost is None:
+                    cost = self.dram.transfer_cost(Transfer(at, n_bytes, bool(is_write)))
+                    extents[at, n_bytes, is_write] = cost
+            costs.append(cost)
         return costs
 
-    def columns(self, commands: Sequence[Command]) -> CommandColumns:
-        """The commands as a schedule's columns."""
-        costs = self.in_order(commands)
-        write_ps, read_ps = self.dram.write_latency_ps, self.dram.read_latency_ps
-        columns = zip(*commands, strict=True) if commands else repeat(())
-        own: dict[str, Any] = dict(zip(Command._fields, columns, strict=False))
-        del own["group"], own["load"]
-        return CommandColumns(
-            **own,
-            bus_bytes=tuple([cost.bus_bytes for cost in costs]),
-            occupancy_ps=tuple([cost.occupancy_ps for cost in costs]),
-            latency_ps=tuple([write_ps if c.load is None else read_ps for c in commands]),
-            bursts=tuple([cost.bursts for cost in costs]),
-            activates=tuple([cost.activates for cost in costs]),
-        )
+    def _addresses(self, groups: Sequence[GroupPlan], moves: Moves) -> Whole:
+        """Of activations: after what the group has moved of them before, in a region of its own.
+
+        Up to the period in which the memory repeats.
+        """
+        shapes = [group.shape for group in groups]
+        regions = np.array(
+            [(s.ifmap_bytes + s.operand_bytes, s.ofmap_bytes) for s in shapes], dtype=np.int64
+        ).ravel()
+        which = 2 * moves.group + moves.is_write
+        n_bytes = np.where(moves.is_weight, 0, moves.n_bytes)
+        order = np.argsort(which, kind="stable")
+        before = np.cumsum(n_bytes[order]) - n_bytes[order]
+        first = np.searchsorted(which[order], which[order])
+        addresses = np.empty_like(before)
+        addresses[order] = before - before[first]
+        found: Whole = addresses % np.maximum(regions[which], 1) % self.dram.period_bytes
+        return found

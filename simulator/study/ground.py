@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simulator.cost.memory import memory_of
+from simulator.fast.compiled import compiled
 from simulator.fast.designs import (
     DesignColumn,
     DesignTable,
@@ -16,6 +17,7 @@ from simulator.fast.structure import Durations
 from simulator.ir import Program
 from simulator.mapping.groups import LayerGroup
 from simulator.mapping.layout import place_weights
+from simulator.mapping.place_loads import place_loads
 from simulator.mapping.placement import PinnedWeights
 from simulator.mapping.plan import MappingProblem, Plan
 from simulator.mapping.scheduler import Scheduler
@@ -42,7 +44,8 @@ class Ground:
         self.numbers = Durations()
         memory = memory_of(spec)
         self.stored = place_weights(self.problem.steps, spec, memory)
-        self.scheduler = Scheduler(self.spec, RecordingDram(self.numbers, memory), self.stored)
+        dram, place = RecordingDram(self.numbers, memory), compiled(place_loads)
+        self.scheduler = Scheduler(self.spec, dram, self.stored, place)
         self.plans: list[Plan] = []
         self._planned_bytes = 0
         self._columns: dict[tuple[object, ...], DesignColumn] = {}
