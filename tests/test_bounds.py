@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.compile import fetch_rules
+from simulator.compile import compile_program, fetch_rules
 from simulator.cost.dram_address import Transfer
 from simulator.cost.memory import memory_of
 from simulator.fast.bounds import Timing, lower_bound_ps
@@ -30,7 +30,7 @@ from simulator.spec_file import load_spec
 from tests.devices import device
 from tests.networks import Net, tensor
 from tests.networks import program as straight
-from tests.simulate import every_plan, roomy, with_part
+from tests.simulate import every_plan, every_schedule, roomy, with_part
 from tests.strategies import devices, straight_programs, tree_programs
 
 ETHOS = load_spec(Path(__file__).parent.parent / "accelerator_specs/ethos_u65_256.yaml")
@@ -105,6 +105,19 @@ def check_lower_bounds(program: Program, spec: AcceleratorSpec, arms: tuple[int,
         bounds = lower_bound_ps(work, Timing.of(spec, dram, rule))[:, 0]
         for plan, bound in zip(plans, bounds, strict=True):
             assert bound <= replay(scheduler.build(plan, path, rule)).latency_ps
+
+
+@settings(max_examples=40)
+@given(straight_programs(), DEVICES)
+def test_the_plan_chosen_is_the_first_of_the_fastest_of_all(
+    program: Program, spec: AcceleratorSpec
+) -> None:
+    """Whatever bounds say of the others."""
+    spec = roomy(program, spec)
+    every = list(every_schedule(program, spec, Policy.ON_DEMAND))
+    plan, _ = min(every, key=lambda each: replay(each[1]).latency_ps)
+    compiled = compile_program(program, spec, Policy.ON_DEMAND, {(): 1})
+    assert compiled.plans[()].key() == plan.key()
 
 
 @settings(max_examples=25)
