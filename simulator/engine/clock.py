@@ -33,7 +33,10 @@ class Completion:
     def signal(self, index: int) -> None:
         """Mark one as happened now and wake whoever waits for it."""
         self.time_ps[index] = int(self._env.now)
-        self[index].succeed()
+        event = self._events[index]
+        if event is None:
+            event = self._events[index] = simpy.Event(self._env)
+        event.succeed()
 
 
 class Shared:

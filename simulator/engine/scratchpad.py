@@ -24,10 +24,10 @@ class Scratchpad:
         self._loaded_bytes = 0
         self._fixed_bytes = schedule.fixed_bytes[0]
         self._freed_by_tile = [0] * len(schedule.tiles.group)
-        commands = schedule.commands
-        for j, tile in enumerate(commands.free_tile):
-            if self._is_buffer(j):
-                self._freed_by_tile[tile] += commands.n_bytes[j]
+        self._buffer_bytes = _buffer_bytes(schedule)
+        for n_bytes, tile in zip(self._buffer_bytes, schedule.commands.free_tile, strict=True):
+            if n_bytes:
+                self._freed_by_tile[tile] += n_bytes
         self._speculated: set[int] = set()
         self._dispatched = -1
         self._settled_ps = 0
@@ -47,9 +47,10 @@ class Scratchpad:
 
     def on_issue(self, command: int) -> None:
         """A load takes its buffer when it is issued, if speculation has not taken it before."""
-        if self._is_buffer(command) and command not in self._speculated:
+        n_bytes = self._buffer_bytes[command]
+        if n_bytes and command not in self._speculated:
             self._settle()
-            self._loaded_bytes += self._schedule.commands.n_bytes[command]
+            self._loaded_bytes += n_bytes
             self._check()
 
     def on_speculate(self, command: int, n_bytes: int) -> None:
@@ -82,14 +83,23 @@ class Scratchpad:
                 # Until the arm starts, speculation may fill what its first layer will need.
                 self._fixed_bytes = min(fixed[tile], fixed[tile + 1])
 
-    def _is_buffer(self, command: int) -> bool:
-        """Loads, but for staged ones, whose space is fixed from the start."""
-        commands = self._schedule.commands
-        return commands.kind[command] is not TransferKind.OFMAP and not commands.staged[command]
-
     def _check(self) -> None:
         occupied = self._loaded_bytes + self._fixed_bytes
         if occupied > self._schedule.budget_bytes:
             raise CapacityExceededError(
                 f"{occupied} B in a scratchpad budget of {self._schedule.budget_bytes} B"
             )
+
+
+def _buffer_bytes(schedule: Schedule) -> list[int]:
+    """Per command, bytes it takes when issued: 0 for stores and for staged loads.
+
+    The space of the latter is fixed from the start.
+    """
+    commands = schedule.commands
+    return [
+        0 if kind is TransferKind.OFMAP or staged else n_bytes
+        for kind, staged, n_bytes in zip(
+            commands.kind, commands.staged, commands.n_bytes, strict=True
+        )
+    ]
