@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property, lru_cache, partial
 from operator import neg
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,8 +81,7 @@ class GroupShape:
         return self._hash
 
 
-@dataclass(frozen=True)
-class Tiling:
+class Tiling(NamedTuple):
     """One loop blocking and what it needs.
 
     Attributes:
