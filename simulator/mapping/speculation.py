@@ -7,7 +7,7 @@ routes part, and no load for one arm takes room that its own later layers need.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -71,22 +71,32 @@ class ArmAhead:
         not_before: Sequence[int],
         budget_bytes: int,
     ) -> None:
+        self._arm, self._not_before = arm, not_before
         starts = list(accumulate((len(tiled.tiles) for _, tiled in arm), initial=0))
-        self.occupied: Bytes = np.zeros(starts[-1], dtype=np.int64)
-        self.loads: list[ArmLoad] = []
+        working = [p.resident_bytes + t.psum_bytes + t.ofmap_buffer_bytes for p, t in arm]
+        taken: Bytes = np.zeros(starts[-1] + 1, dtype=np.int64)
         lingering = before.ofmap_buffer_bytes
-        for (plan, tiled), start, first in zip(arm, starts, not_before, strict=False):
-            working = plan.resident_bytes + tiled.psum_bytes + tiled.ofmap_buffer_bytes
-            self.occupied[start : start + len(tiled.tiles)] += working
+        own: Bytes = np.repeat(np.array(working, dtype=np.int64), np.diff(starts))
+        for (plan, tiled), start in zip(arm, starts, strict=False):
             if lingering and buffers_linger(plan, lingering, budget_bytes):
-                self.occupied[start] += lingering
+                own[start] += lingering
             lingering = tiled.ofmap_buffer_bytes
-            for i, tile in enumerate(tiled.tiles, start):
+            loads = tiled.loads
+            n_bytes = np.where(loads.is_kept | loads.is_direct, 0, loads.n_bytes)
+            np.add.at(taken, start + loads.tile, n_bytes)
+            last = np.minimum(start + loads.tile + loads.held_for, starts[-1] - 1)
+            np.subtract.at(taken, last + 1, n_bytes)
+        self.occupied: Bytes = own + np.cumsum(taken[:-1])
+
+    def loads(self) -> Iterator[ArmLoad]:
+        """Its weight loads, in order of need."""
+        first = 0
+        for (plan, tiled), not_before in zip(self._arm, self._not_before, strict=True):
+            for i, tile in enumerate(tiled.tiles, first):
                 for index, load in enumerate(tile.loads):
-                    if not (load.kept or load.direct):
-                        self.occupied[i : i + load.held_for + 1] += load.n_bytes
                     if load.kind is TransferKind.WEIGHT:
-                        self.loads.append(ArmLoad(load, plan.group.name, i, index, first))
+                        yield ArmLoad(load, plan.group.name, i, index, not_before)
+            first += len(tiled.tiles)
 
 
 @dataclass(frozen=True)
@@ -152,9 +162,7 @@ class SpeculationPlacer:
         placed: list[PlacedSpeculation] = []
         earliest = window.opens
         closed: set[int] = set()
-        for arm, wanted in _fetching_order(wants, arms):
-            if arm in closed:
-                continue
+        for arm, wanted in _fetching_order(wants, arms, closed):
             load = wanted.load
             release = max(earliest, wanted.not_before)
             if not load.kept:
@@ -217,24 +225,33 @@ class SpeculationPlacer:
         return self.budget_bytes - int(self.used[decision]) + speculated
 
 
-def _fetching_order(wants: Wants, arms: Mapping[int, ArmAhead]) -> list[tuple[int, ArmLoad]]:
-    """One arm after the other, or in turns: next is the arm with the least bytes per share."""
-    queues = {arm: list(arms[arm].loads) for arm in wants.arms}
+def _fetching_order(
+    wants: Wants, arms: Mapping[int, ArmAhead], closed: Set[int]
+) -> Iterator[tuple[int, ArmLoad]]:
+    """One arm after the other, or in turns: next is the arm with the least bytes per share.
+
+    Arms may be closed on the way.
+    """
+    queues = {arm: arms[arm].loads() for arm in wants.arms}
     if not wants.shares:
-        return [(arm, load) for arm in wants.arms for load in queues[arm]]
+        for arm, queue in queues.items():
+            for load in queue:
+                if arm in closed:
+                    break
+                yield arm, load
+        return
     shares = dict(zip(wants.arms, wants.shares, strict=True))
     fetched = dict.fromkeys(wants.arms, 0)
-    order: list[tuple[int, ArmLoad]] = []
-    total = sum(len(queue) for queue in queues.values())
-    while len(order) < total:
-        waiting = [arm for arm in wants.arms if queues[arm]]
-        arm = min(
-            waiting, key=lambda arm: (fetched[arm] + queues[arm][0].load.n_bytes) / shares[arm]
-        )
-        load = queues[arm].pop(0)
+    heads = {arm: head for arm, queue in queues.items() if (head := next(queue, None))}
+    while heads:
+        waiting = [arm for arm in wants.arms if arm in heads]
+        arm = min(waiting, key=lambda arm: (fetched[arm] + heads[arm].load.n_bytes) / shares[arm])
+        load = heads.pop(arm)
         fetched[arm] += load.load.n_bytes
-        order.append((arm, load))
-    return order
+        yield arm, load
+        following = next(queues[arm], None)
+        if following is not None and arm not in closed:
+            heads[arm] = following
 
 
 @dataclass(frozen=True)
