@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -46,7 +47,8 @@ def energy_node_overrides(node_nm: int) -> list[Override]:
     return [Override("energy.node_nm", node_nm), *swapped]
 
 
-def field_names() -> list[str]:
+@cache
+def field_names() -> tuple[str, ...]:
     """Every dotted field a spec can have."""
     names: list[str] = []
     for part, info in AcceleratorSpec.model_fields.items():
@@ -56,7 +58,7 @@ def field_names() -> list[str]:
             names += [f"{part}.{field}" for field in parts[0].model_fields]
         else:
             names.append(part)
-    return names
+    return tuple(names)
 
 
 def load_spec(path: Path, overrides: Sequence[Override] = ()) -> AcceleratorSpec:

@@ -30,12 +30,13 @@ def replay(work: Work, times: Times) -> tuple[int, int]:
             ready = pe_end[i - 1] if i else 0
             if i >= 2:
                 ready = max(ready, vector_end[i - 2])
-            if tiles.after[i] != NONE:
-                ready = max(ready, vector_end[tiles.after[i]] + tiles.delay_ps[i])
-            if tiles.load[i] != NONE:
-                ready = max(ready, complete[tiles.load[i]])
-            if tiles.store[i] != NONE:
-                ready = max(ready, complete[tiles.store[i]])
+            after, load, store = tiles.after[i], tiles.load[i], tiles.store[i]
+            if after != NONE:
+                ready = max(ready, vector_end[after] + tiles.delay_ps[i])
+            if load != NONE:
+                ready = max(ready, complete[load])
+            if store != NONE:
+                ready = max(ready, complete[store])
             if tiles.fence[i] != NONE:
                 ready = max(ready, times.cleared[tiles.fence[i]])
             start = max(ready, vector_end[i - 1]) if i else ready
@@ -59,10 +60,11 @@ def replay(work: Work, times: Times) -> tuple[int, int]:
                     commands_done = j + 1
                     continue
             at = max(last_issue, slots[n_issued % dma.channels])
-            if commands.release[j] != NONE:
-                at = max(at, vector_end[commands.release[j]] + commands.delay_ps[j])
-            if commands.after[j] != NONE:
-                at = max(at, complete[commands.after[j]])
+            release, after = commands.release[j], commands.after[j]
+            if release != NONE:
+                at = max(at, vector_end[release] + commands.delay_ps[j])
+            if after != NONE:
+                at = max(at, complete[after])
             if commands.fence[j] != NONE:
                 at = max(at, times.cleared[commands.fence[j]])
             until = at + dma.descriptor_ps

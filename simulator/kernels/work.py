@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from simulator.kernels.columns import (
     BY_ROUTE,
     BY_SPACE,
@@ -71,27 +73,29 @@ def work_of(schedule: Schedule) -> Work:
 
 
 def _order(schedule: Schedule, decided: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Operations as in `Work.order`; per command, the branch before whose decision it is issued."""
+    """Operations as in `Work.order`; per command, the branch before whose decision it is issued.
+
+    A tile comes after the commands it waits for and all before them; a decision after its tile and
+    the commands that earlier tiles release.
+    """
     tiles, released = schedule.tiles, schedule.commands.release_tile
     n_tiles, n_commands = len(tiles.group), len(released)
-    branches = {tile: b for b, tile in enumerate(decided)}
-    order: list[int] = []
-    before = [NONE] * n_commands
-    done = 0
-    for i, (load, store) in enumerate(zip(tiles.load_command, tiles.store_command, strict=True)):
-        needed = max(load, store) + 1
-        if needed > done:
-            order.extend(range(n_tiles + done, n_tiles + needed))
-            done = needed
-        order.append(i)
-        if i in branches:
-            while done < n_commands and released[done] < i:
-                before[done] = branches[i]
-                order.append(n_tiles + done)
-                done += 1
-            order.append(n_tiles + n_commands + branches[i])
-    order.extend(range(n_tiles + done, n_tiles + n_commands))
-    return order, before
+    tile, branch = np.arange(n_tiles), np.arange(len(decided))
+    decisions = np.array(decided, dtype=np.int64)
+    needed = np.maximum(np.array(tiles.load_command), np.array(tiles.store_command)) + 1
+    flushed = np.searchsorted(np.array(released, dtype=np.int64), decisions)
+    following = decisions + 1 < n_tiles
+    np.maximum.at(needed, decisions[following] + 1, flushed[following])
+    issued = np.maximum.accumulate(needed)
+    tile_at = tile + issued + np.searchsorted(decisions, tile)
+    decision_at = decisions + 1 + np.maximum(issued[decisions], flushed) + branch
+    order = np.full(n_tiles + n_commands + len(decided), NONE, dtype=np.int64)
+    order[tile_at], order[decision_at] = tile, n_tiles + n_commands + branch
+    order[order == NONE] = n_tiles + np.arange(n_commands)
+    before = np.full(n_commands, NONE, dtype=np.int64)
+    for b, (first, last) in enumerate(zip(issued[decisions], flushed, strict=True)):
+        before[first:last] = b
+    return order.tolist(), before.tolist()
 
 
 def _tiles(schedule: Schedule, fences: Sequence[int]) -> Tiles:

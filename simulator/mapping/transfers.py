@@ -42,6 +42,7 @@ class TransferCosts:
         self.dram, self._map = dram, weights
         self._pieces: dict[tuple[str, int, int, int], TransferCost] = {}
         self._extents: dict[tuple[int, int, int], TransferCost] = {}
+        self._phases: dict[str, tuple[object, ...]] = {}
 
     def weights(self, group: str, offset: int, n_bytes: int, repeats: int) -> TransferCost:
         """Cost of a piece of a group's weights."""
@@ -61,7 +62,11 @@ class TransferCosts:
 
     def phase(self, group: str) -> tuple[object, ...]:
         """What a group's costs depend on beside its shape and tiling."""
-        return () if self._map is None else self._map.phase(group, self.dram)
+        if self._map is None:
+            return ()
+        if group not in self._phases:
+            self._phases[group] = self._map.phase(group, self.dram)
+        return self._phases[group]
 
     def of(self, groups: Sequence[GroupPlan], moves: Moves) -> list[TransferCost]:
         """Costs of a path's commands in issue order."""

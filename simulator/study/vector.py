@@ -33,7 +33,7 @@ from simulator.study.ground import Ground
 from simulator.study.lane import Lane
 from simulator.study.outcome import Engine, Outcome, outcome_of
 
-FAMILIES_KEPT = 8
+FAMILIES_KEPT = 4
 GROUNDS_KEPT = 4
 """Schedules of so many families, and plans of so many, are remembered for later points."""
 
