@@ -39,8 +39,7 @@ from pathlib import Path
 
 from simulator.compile import compile_program
 from simulator.derive import derive_result
-from simulator.fast.occupancy import scratchpad_peak_bytes
-from simulator.fast.recurrence import replay
+from simulator.fast.recurrence import replay_with_peak
 from simulator.ir import MAC_OPS, Layer, Op, Program, Segment, Workload
 from simulator.mapping.allocator import allocate
 from simulator.policy import Policy
@@ -100,9 +99,8 @@ def by_recurrence(workload: Workload, spec: AcceleratorSpec) -> InferenceResult:
     compiled = compile_program(workload.program, spec, Policy.ON_DEMAND, {(): 1})
     schedule = compiled.schedules[()]
     allocate(schedule, compiled.plans[()].residency.in_dram, spec)
-    timeline = replay(schedule)
-    peak_bytes = scratchpad_peak_bytes(schedule) or 0
-    return derive_result(timeline, (), spec, peak_bytes, event_count=0)
+    timeline, peak_bytes = replay_with_peak(schedule)
+    return derive_result(timeline, (), spec, peak_bytes or 0, event_count=0)
 
 
 def ours_s(workload: Workload, spec_name: str) -> dict[str, float]:

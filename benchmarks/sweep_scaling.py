@@ -18,6 +18,7 @@ from pathlib import Path
 
 from distributed import Client, LocalCluster
 
+from simulator.policy import Policy, PolicyChoice
 from simulator.program_file import workload_from_json
 from simulator.routes import draw_routes
 from simulator.spec_file import load_spec
@@ -67,7 +68,9 @@ def context() -> Context:
     workload = workload_from_json(path.read_text(), path.name)
     routes = count_routes(draw_routes(workload, 1000, 0))
     spec = load_spec(ROOT / "accelerator_specs/edge_npu.yaml")
-    return Context(spec, (workload,), {workload.name: routes}, "on_demand", "stream")
+    return Context(
+        spec, (workload,), {workload.name: routes}, PolicyChoice(Policy.ON_DEMAND), "stream"
+    )
 
 
 def sweep_s(workers: Workers, axes: tuple[str, ...]) -> tuple[int, float, float]:

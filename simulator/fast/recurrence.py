@@ -8,18 +8,39 @@ ahead of a command. Exactly equal to the event engine, some twenty times faster
 
 from __future__ import annotations
 
-from simulator.kernels.columns import Times
+from simulator.kernels.columns import Times, Work
+from simulator.kernels.occupancy import SAME_INSTANT, peak_bytes
 from simulator.kernels.replay import replay as run
-from simulator.kernels.work import Sizes, work_of
+from simulator.kernels.work import Sizes, between_bytes, freed_bytes, work_of
 from simulator.mapping.schedule import Schedule
 from simulator.timeline import EarlyTransfer, Timeline
 
 
 def replay(schedule: Schedule) -> Timeline:
     """The timeline of a schedule, identical to `simulator.engine.simulate`'s."""
+    return _timeline(schedule, *_times(work_of(schedule)))
+
+
+def replay_with_peak(schedule: Schedule) -> tuple[Timeline, int | None]:
+    """The timeline, and the most scratchpad bytes occupied, identical to the event engine's.
+
+    None for the latter where only the order of the engine's events decides it: where a speculative
+    load is issued in the picosecond of its branch's decision.
+    """
     work = work_of(schedule)
+    times, n_bursts = _times(work)
+    peak = peak_bytes(work, times, freed_bytes(schedule, work), between_bytes(schedule))
+    return _timeline(schedule, times, n_bursts), None if peak == SAME_INSTANT else peak
+
+
+def _times(work: Work) -> tuple[Times, int]:
+    """All times, and how many bursts of speculative loads there are."""
     times = Sizes.of(work).times(lambda length: [0] * length)
     _, n_bursts = run(work, times)
+    return times, n_bursts
+
+
+def _timeline(schedule: Schedule, times: Times, n_bursts: int) -> Timeline:
     return Timeline(
         schedule,
         tuple(times.pe_start),

@@ -12,7 +12,7 @@ def replay(work: Work, times: Times) -> tuple[int, int]:
     Granules of the second queue start while the bus is free and no ordinary command is ready. When
     an ordinary command is computed, all that could start before it is ready are known, for what
     would release any other ends after the command does. Ties go to the ordinary command, and to
-    the decision.
+    the decision. (Interpreted, a comparison is half the price of a call of max.)
     """
     order, tiles, commands, entries, branches, dma = work
     pe_end, vector_end, complete = times.pe_end, times.vector_end, times.complete
@@ -28,22 +28,23 @@ def replay(work: Work, times: Times) -> tuple[int, int]:
         if op < n_tiles:
             i = op
             ready = pe_end[i - 1] if i else 0
-            if i >= 2:
-                ready = max(ready, vector_end[i - 2])
+            if i >= 2 and vector_end[i - 2] > ready:
+                ready = vector_end[i - 2]
             after, load, store = tiles.after[i], tiles.load[i], tiles.store[i]
-            if after != NONE:
-                ready = max(ready, vector_end[after] + tiles.delay_ps[i])
-            if load != NONE:
-                ready = max(ready, complete[load])
-            if store != NONE:
-                ready = max(ready, complete[store])
-            if tiles.fence[i] != NONE:
-                ready = max(ready, times.cleared[tiles.fence[i]])
-            start = max(ready, vector_end[i - 1]) if i else ready
+            if after != NONE and vector_end[after] + tiles.delay_ps[i] > ready:
+                ready = vector_end[after] + tiles.delay_ps[i]
+            if load != NONE and complete[load] > ready:
+                ready = complete[load]
+            if store != NONE and complete[store] > ready:
+                ready = complete[store]
+            if tiles.fence[i] != NONE and times.cleared[tiles.fence[i]] > ready:
+                ready = times.cleared[tiles.fence[i]]
+            start = vector_end[i - 1] if i and vector_end[i - 1] > ready else ready
+            end, pe_end[i] = start + tiles.vector_ps[i], ready + tiles.pe_ps[i]
             times.pe_start[i], times.vector_start[i] = ready, start
-            pe_end[i] = ready + tiles.pe_ps[i]
-            vector_end[i] = max(start + tiles.vector_ps[i], pe_end[i])
-            latest = max(latest, vector_end[i])
+            vector_end[i] = end if end > pe_end[i] else pe_end[i]
+            if vector_end[i] > latest:
+                latest = vector_end[i]
             tiles_done = i + 1
             continue
         j = op - n_tiles
@@ -59,14 +60,16 @@ def replay(work: Work, times: Times) -> tuple[int, int]:
                     times.bus_end[j], complete[j] = times.issue[j], times.early_landed[entry]
                     commands_done = j + 1
                     continue
-            at = max(last_issue, slots[n_issued % dma.channels])
+            at, slot = last_issue, slots[n_issued % dma.channels]
             release, after = commands.release[j], commands.after[j]
-            if release != NONE:
-                at = max(at, vector_end[release] + commands.delay_ps[j])
-            if after != NONE:
-                at = max(at, complete[after])
-            if commands.fence[j] != NONE:
-                at = max(at, times.cleared[commands.fence[j]])
+            if slot > at:
+                at = slot
+            if release != NONE and vector_end[release] + commands.delay_ps[j] > at:
+                at = vector_end[release] + commands.delay_ps[j]
+            if after != NONE and complete[after] > at:
+                at = complete[after]
+            if commands.fence[j] != NONE and times.cleared[commands.fence[j]] > at:
+                at = times.cleared[commands.fence[j]]
             until = at + dma.descriptor_ps
             if commands.before[j] != NONE:
                 decided = vector_end[branches.tile[commands.before[j]]] + dma.decision_delay_ps
@@ -88,12 +91,15 @@ def replay(work: Work, times: Times) -> tuple[int, int]:
                 head += 1
                 head_issue = NONE
         if j < n_commands:
-            start = max(at + dma.descriptor_ps, bus_free)
+            start = at + dma.descriptor_ps
+            if bus_free > start:
+                start = bus_free
             bus_free = start + rest_ps
             times.issue[j], times.bus_start[j], times.bus_end[j] = at, start, bus_free
             last_issue = at
             complete[j] = slots[n_issued % dma.channels] = bus_free + commands.latency_ps[j]
-            latest = max(latest, complete[j])
+            if complete[j] > latest:
+                latest = complete[j]
             n_issued += 1
             commands_done = j + 1
             continue

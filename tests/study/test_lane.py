@@ -13,7 +13,7 @@ from simulator.cost.memory import memory_of
 from simulator.derive import derive_result
 from simulator.engine import simulate
 from simulator.fast.designs import DesignColumn, RecordingDram, design_table
-from simulator.fast.occupancy import scratchpad_peak_bytes
+from simulator.fast.recurrence import replay_with_peak
 from simulator.fast.structure import Durations, NotVectorisedError, structure_of
 from simulator.ir import Program, Workload
 from simulator.kernels.occupancy import SAME_INSTANT, peak_bytes
@@ -103,4 +103,4 @@ def test_a_load_issued_as_its_branch_is_decided_is_refused(tree: Workload) -> No
 def test_the_peak_is_the_event_engine_s(tree: Workload, capacity_kib: int) -> None:
     spec = with_part(device(), "scratchpad", capacity_kib=capacity_kib)
     schedule = compiled(tree.program, spec, Case((0,), (Wants((0, 1)),)))
-    assert scratchpad_peak_bytes(schedule) == simulate(schedule).scratchpad_peak_bytes
+    assert replay_with_peak(schedule)[1] == simulate(schedule).scratchpad_peak_bytes
