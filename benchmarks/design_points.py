@@ -149,30 +149,39 @@ def first_layers(workload: Workload, count: int) -> Workload:
     return workload.model_copy(update={"program": program})
 
 
-def scaling() -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
-    """CPU seconds by points, and by layers of the dense network at 400 points."""
-    by_points = [(n, exact(context(), n)[0].cpu_s) for n in (400, 1600, 4900, 10_000)]
+def scaling() -> tuple[list[tuple[int, Cost]], list[tuple[int, Cost]]]:
+    """What on_demand costs by points, and by layers of the dense network at 400 points."""
+    by_points = [(n, exact(context(), n)[0]) for n in (1600, 6400, 14_400, 25_600, 40_000)]
     (dense,) = context("dense_resnet50").workloads
     by_layers = []
     for count in (40, 80, 120, 160):
         start = context_of(first_layers(dense, count))
-        by_layers.append((count, exact(start, 400)[0].cpu_s))
+        by_layers.append((count, exact(start, 400)[0]))
     return by_points, by_layers
 
 
-def plot(by_points: list[tuple[int, float]], by_layers: list[tuple[int, float]], to: Path) -> None:
-    """CPU time over points and over layers."""
+def plot(by_points: list[tuple[int, Cost]], by_layers: list[tuple[int, Cost]], to: Path) -> None:
+    """CPU time and memory over points, CPU time over layers."""
     from matplotlib import pyplot as plt
 
     from reports.palette import BLUE
 
-    figure, panels = plt.subplots(1, 2, figsize=(8, 3.2), constrained_layout=True)
-    for panel, data, label in (
-        (panels[0], by_points, "design points"),
-        (panels[1], by_layers, "layers (dense ResNet-50, 400 points)"),
-    ):
-        panel.plot(*zip(*data, strict=True), "o-", color=BLUE)
-        panel.set(xlabel=label, ylabel="CPU time (s)", xlim=(0, None), ylim=(0, None))
+    figure, panels = plt.subplots(1, 3, figsize=(11, 3.2), constrained_layout=True)
+    of_points = "design points of SigmaB ResNet-50 (thousands)"
+    thousands = [n / 1000 for n, _ in by_points]
+    shown = (
+        (thousands, [cost.cpu_s for _, cost in by_points], of_points, "CPU time (s)"),
+        (thousands, [cost.peak_mib for _, cost in by_points], of_points, "largest worker (MiB)"),
+        (
+            [n for n, _ in by_layers],
+            [cost.cpu_s for _, cost in by_layers],
+            "layers of dense ResNet-50 (400 points)",
+            "CPU time (s)",
+        ),
+    )
+    for panel, (across, up, across_label, up_label) in zip(panels, shown, strict=True):
+        panel.plot(across, up, "o-", color=BLUE)
+        panel.set(xlabel=across_label, ylabel=up_label, xlim=(0, None), ylim=(0, None))
         panel.grid(alpha=0.3)
     figure.savefig(to, dpi=150)
 
@@ -197,7 +206,11 @@ def main() -> None:
     )
     if args.plot:
         by_points, by_layers = scaling()
-        print("points", by_points, "layers", by_layers)
+        for what, costs in (("points", by_points), ("layers", by_layers)):
+            for n, each in costs:
+                print(
+                    f"{n:,} {what}: {each.cpu_s:.1f} s CPU, largest worker {each.peak_mib:.0f} MiB"
+                )
         plot(by_points, by_layers, args.plot)
 
 
