@@ -204,7 +204,7 @@ LIGHT_MODULES = [
 
 @pytest.mark.parametrize("module", LIGHT_MODULES)
 def test_the_simulator_loads_no_heavy_package(module: str) -> None:
-    heavy = ("torch", "pandas", "matplotlib", "jinja2", "workloads", "reports")
+    heavy = ("torch", "pandas", "matplotlib", "jinja2", "numba", "workloads", "reports")
     code = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False

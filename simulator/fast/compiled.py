@@ -26,14 +26,20 @@ def compiled(kernel: Kernel) -> Kernel:
 def _module(name: str) -> dict[str, Callable[..., object]]:
     """The functions of a module, compiled to call each other compiled; none without Numba."""
     try:
-        jit = import_module("numba").njit(cache=True, error_model="numpy")
+        njit = import_module("numba").njit
     except ImportError:
         return {}
     scope = dict(vars(sys.modules[name]))
-    functions = {
-        key: jit(FunctionType(value.__code__, scope, key))
+    plain = {
+        key: FunctionType(value.__code__, scope, key)
         for key, value in scope.items()
         if isinstance(value, FunctionType) and value.__module__ == name
     }
+    try:
+        jit = [njit(each, cache=True, error_model="numpy") for each in plain.values()]
+    except RuntimeError:
+        # There is no folder to keep machine code in: every process compiles for itself.
+        jit = [njit(each, error_model="numpy") for each in plain.values()]
+    functions: dict[str, Callable[..., object]] = dict(zip(plain, jit, strict=True))
     scope |= functions
     return functions

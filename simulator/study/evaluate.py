@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from simulator.study.context import REASONS, Context, Scenario
 from simulator.study.kept import evaluate_kept
 from simulator.study.outcome import Engine, Outcome, outcome_of
 from simulator.study.vector import evaluate_together
+
+_ONE_AT_A_TIME = threading.Lock()
+"""A Dask worker may have several threads; what points share is made for one."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,9 @@ def evaluate_task(task: Task) -> Answer:
             f"({task.code_sha256[:12]}): install the same version on every machine"
         )
     began_s = time.perf_counter()
-    context = _context(task.context)
-    outcomes = evaluate([context.scenario(choices) for choices in task.choices])
+    with _ONE_AT_A_TIME:
+        context = _context(task.context)
+        outcomes = evaluate([context.scenario(choices) for choices in task.choices])
     return Answer(tuple(outcomes), time.perf_counter() - began_s)
 
 

@@ -112,14 +112,14 @@ def _lane(
 ) -> Lane:
     """One design's; the time of what is fetched in vain is on top of the commands'."""
     work = timed(structure.work, table.durations_ps[design])
-    latency_ps, n_bursts = compiled(replay)(work, times)
+    latency_ps, n_bursts = map(int, compiled(replay)(work, times))
     columns = np.zeros((len(Shares._fields), structure.sizes.tiles), dtype=np.int64)
     done_ps = compiled(partition)(work, times, n_bursts, Shares(*columns))
     compute_ps, *stalls_ps = columns.sum(axis=1).tolist()
     stalls: dict[StallKind, int] = dict.fromkeys(StallKind, 0)
     for name, time_ps in zip(Shares._fields[1:], stalls_ps, strict=True):
         stalls[StallKind(name)] = time_ps
-    stalls[StallKind.DRAIN] = latency_ps - done_ps
+    stalls[StallKind.DRAIN] = latency_ps - int(done_ps)
     peak = compiled(peak_bytes)(work, times, structure.freed_bytes, structure.between_bytes)
     if peak == SAME_INSTANT:
         raise NotVectorisedError("a speculative load is issued as its branch is decided")
@@ -134,7 +134,7 @@ def _lane(
         mac_terms=structure.mac_terms,
         weight_bytes=structure.weight_bytes + wasted.scratchpad_write_bytes,
         activation_bytes=structure.activation_bytes,
-        peak_bytes=peak,
+        peak_bytes=int(peak),
         speculated=early.counts() if structure.sizes.entries else SpeculatedCounts(),
     )
 
