@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from simulator.cost.dram_energy import DramEnergy
 from simulator.cost.energy import EnergyBreakdown, EventCounts, energy_of
@@ -16,7 +20,7 @@ from simulator.mapping.tiles import TransferKind
 from simulator.result import InferenceResult, LayerResult, Resource, Span, StallKind
 from simulator.spec import AcceleratorSpec
 from simulator.speculated import early_bytes, early_spans, speculation_result, wasted_transfers
-from simulator.stalls import TileShare, partition
+from simulator.stalls import CHARGED, charge
 from simulator.timeline import Timeline
 from simulator.windows import prefetch_windows
 
@@ -30,11 +34,11 @@ def derive_result(
 ) -> InferenceResult:
     """Everything a report needs to know about one inference."""
     schedule = timeline.schedule
-    shares = partition(timeline)
+    totals = _Totals.of(timeline)
     layers: list[LayerResult] = []
     start_ps = 0
     for g in range(len(schedule.groups)):
-        layer = _layer(timeline, g, shares, start_ps, spec)
+        layer = _layer(timeline, g, totals, start_ps, spec)
         layers.append(layer)
         start_ps = layer.end_ps
     stalls = {kind: sum(layer.stalls_ps[kind] for layer in layers) for kind in StallKind}
@@ -59,39 +63,88 @@ def derive_result(
     )
 
 
+KINDS = tuple(TransferKind)
+
+
+@dataclass(frozen=True)
+class _Totals:
+    """Sums over the tiles and commands of each layer.
+
+    Attributes:
+        compute_ps, stalls_ps, pe_ps, vector_ps: per layer.
+        moved, bus: bytes by kind of transfer, per layer; those on the bus are whole bursts.
+        dram_ps, bursts, activates: of its commands.
+    """
+
+    compute_ps: list[int]
+    stalls_ps: dict[StallKind, list[int]]
+    pe_ps: list[int]
+    vector_ps: list[int]
+    moved: dict[TransferKind, list[int]]
+    bus: dict[TransferKind, list[int]]
+    dram_ps: list[int]
+    bursts: list[int]
+    activates: list[int]
+
+    @classmethod
+    def of(cls, timeline: Timeline) -> _Totals:
+        """Those of a timeline."""
+        schedule = timeline.schedule
+        tiles, commands = schedule.tiles, schedule.commands
+        shares, drain_ps = charge(timeline)
+        columns = np.array([*shares, tiles.pe_ps, tiles.vector_ps], dtype=np.int64)
+        sums = np.add.reduceat(columns, schedule.starts[:-1], axis=1).tolist()
+        compute_ps, *stalls_ps, pe_ps, vector_ps = sums
+        stalls = {kind: [0] * len(compute_ps) for kind in StallKind}
+        stalls |= dict(zip(CHARGED, stalls_ps, strict=True))
+        stalls[StallKind.DRAIN][-1] = drain_ps
+        layers = np.array(tiles.group)[np.array(commands.tile, dtype=np.int64)]
+
+        def per_layer(column: tuple[int, ...], of: NDArray[Any] | None = None) -> list[int]:
+            found = np.zeros(len(compute_ps), dtype=np.int64)
+            values = np.array(column, dtype=np.int64)
+            np.add.at(found, layers, values if of is None else np.where(of, values, 0))
+            each: list[int] = found.tolist()
+            return each
+
+        of_kind = {kind: np.array([own is kind for own in commands.kind]) for kind in KINDS}
+        return cls(
+            compute_ps,
+            stalls,
+            pe_ps,
+            vector_ps,
+            {kind: per_layer(commands.n_bytes, of) for kind, of in of_kind.items()},
+            {kind: per_layer(commands.bus_bytes, of) for kind, of in of_kind.items()},
+            per_layer(commands.occupancy_ps),
+            per_layer(commands.bursts),
+            per_layer(commands.activates),
+        )
+
+
 def _layer(
-    timeline: Timeline, g: int, shares: list[TileShare], start_ps: int, spec: AcceleratorSpec
+    timeline: Timeline, g: int, totals: _Totals, start_ps: int, spec: AcceleratorSpec
 ) -> LayerResult:
-    schedule = timeline.schedule
-    tiles, commands, plan = schedule.tiles, schedule.commands, schedule.groups[g]
+    schedule, plan = timeline.schedule, timeline.schedule.groups[g]
     first, last = schedule.starts[g], schedule.starts[g + 1]
-    mine = range(first, last)
-    compute_ps = sum(shares[i].compute_ps for i in mine)
-    stalls = {kind: sum(shares[i].stalls_ps.get(kind, 0) for i in mine) for kind in StallKind}
+    compute_ps = totals.compute_ps[g]
+    stalls = {kind: time_ps[g] for kind, time_ps in totals.stalls_ps.items()}
     duration_ps = compute_ps + sum(stalls.values())
-    moved = dict.fromkeys(TransferKind, 0)
-    bus = dict.fromkeys(TransferKind, 0)
-    dram_ps = bursts = activates = 0
-    for j in schedule.commands_of[g]:
-        bursts += commands.bursts[j]
-        activates += commands.activates[j]
-        moved[commands.kind[j]] += commands.n_bytes[j]
-        bus[commands.kind[j]] += commands.bus_bytes[j]
-        dram_ps += commands.occupancy_ps[j]
+    moved = {kind: n_bytes[g] for kind, n_bytes in totals.moved.items()}
+    bus = {kind: n_bytes[g] for kind, n_bytes in totals.bus.items()}
     wasted = wasted_transfers(timeline, last - 1)
-    dram_ps += wasted.occupancy_ps
+    dram_ps = totals.dram_ps[g] + wasted.occupancy_ps
     loaded = moved[TransferKind.WEIGHT] + moved[TransferKind.IFMAP]
     counts = schedule.tiled[g].counts + EventCounts(
         scratchpad_read_bytes=moved[TransferKind.OFMAP],
         scratchpad_write_bytes=loaded + wasted.n_bytes,
         dram_read_bytes=bus[TransferKind.WEIGHT] + bus[TransferKind.IFMAP] + wasted.bus_bytes,
         dram_write_bytes=bus[TransferKind.OFMAP],
-        dram_bursts=bursts + wasted.bursts,
-        dram_activates=activates + wasted.activates,
+        dram_bursts=totals.bursts[g] + wasted.bursts,
+        dram_activates=totals.activates[g] + wasted.activates,
     )
     work = {
-        Resource.PE_ARRAY: sum(tiles.pe_ps[first:last]),
-        Resource.VECTOR_UNIT: sum(tiles.vector_ps[first:last]),
+        Resource.PE_ARRAY: totals.pe_ps[g],
+        Resource.VECTOR_UNIT: totals.vector_ps[g],
         Resource.DRAM: dram_ps,
     }
     return LayerResult(

@@ -20,8 +20,10 @@ class TileShare:
     stalls_ps: dict[StallKind, int] = field(default_factory=dict)
 
 
-def partition(timeline: Timeline) -> list[TileShare]:
-    """Each tile's compute and stall time; together they are the latency exactly.
+def charge(timeline: Timeline) -> tuple[Shares, int]:
+    """Each tile's compute and stall time by column, and the drain after the last tile.
+
+    Together they are the latency exactly.
 
     While the PE array or the vector unit works, time is compute. A gap before a tile is
     charged, in order of time, to the routing decision, then to output buffers waiting for
@@ -36,12 +38,18 @@ def partition(timeline: Timeline) -> list[TileShare]:
     times, n_bursts = _times(timeline)
     columns = Shares(*([0] * len(work.tiles.after) for _ in Shares._fields))
     done_ps = fill(work, times, n_bursts, columns)
+    return columns, timeline.latency_ps - done_ps
+
+
+def partition(timeline: Timeline) -> list[TileShare]:
+    """The same tile by tile, without the kinds that take no time; the last tile has the drain."""
+    columns, drain_ps = charge(timeline)
     shares = []
     for compute_ps, *stalls_ps in zip(*columns, strict=True):
         charged = zip(CHARGED, stalls_ps, strict=True)
         shares.append(TileShare(compute_ps, {kind: ps for kind, ps in charged if ps}))
-    if timeline.latency_ps > done_ps:
-        shares[-1].stalls_ps[StallKind.DRAIN] = timeline.latency_ps - done_ps
+    if drain_ps:
+        shares[-1].stalls_ps[StallKind.DRAIN] = drain_ps
     return shares
 
 

@@ -34,7 +34,7 @@ def first_not_before(times: Column, count: int, at: int) -> int:
 def partition(work: Work, times: Times, n_bursts: int, shares: Shares) -> int:
     """Fill in all shares, which must be zero before; returns when the last tile was done.
 
-    See `simulator.stalls.partition` for the rules.
+    See `simulator.stalls.charge` for the rules.
     """
     _, tiles, commands, entries, branches, dma = work
     vector_end, complete = times.vector_end, times.complete

@@ -197,14 +197,6 @@ class Schedule:
         """First tile of each group, and the number of tiles."""
         return tuple(accumulate((len(group.tiles) for group in self.tiled), initial=0))
 
-    @cached_property
-    def commands_of(self) -> tuple[tuple[int, ...], ...]:
-        """The commands of each group, in issue order."""
-        found: list[list[int]] = [[] for _ in self.groups]
-        for j, tile in enumerate(self.commands.tile):
-            found[self.tiles.group[tile]].append(j)
-        return tuple(tuple(commands) for commands in found)
-
 
 def last_writers(
     groups: Sequence[GroupPlan], starts: Sequence[int], in_dram: frozenset[str]
