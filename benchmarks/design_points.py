@@ -16,6 +16,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,6 +122,15 @@ def exact(
         return meter.read(), store.counts(sweep.study)
 
 
+def exact_alone(
+    start: Context, points: int, policies: Sequence[str] = (Policy.ON_DEMAND,)
+) -> tuple[Cost, dict[str, int]]:
+    """`exact` in a process of its own, whose children are the workers of this sweep alone."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context) as process:
+        return process.submit(exact, start, points, policies).result()
+
+
 def bounds(start: Context, points: int) -> tuple[Cost, float, float]:
     """Brackets of random points, a chunk at a time; median and largest width."""
     (workload,) = start.workloads
@@ -151,12 +161,12 @@ def first_layers(workload: Workload, count: int) -> Workload:
 
 def scaling() -> tuple[list[tuple[int, Cost]], list[tuple[int, Cost]]]:
     """What on_demand costs by points, and by layers of the dense network at 400 points."""
-    by_points = [(n, exact(context(), n)[0]) for n in (1600, 6400, 14_400, 25_600, 40_000)]
+    by_points = [(n, exact_alone(context(), n)[0]) for n in (1600, 6400, 14_400, 25_600, 40_000)]
     (dense,) = context("dense_resnet50").workloads
     by_layers = []
     for count in (40, 80, 120, 160):
         start = context_of(first_layers(dense, count))
-        by_layers.append((count, exact(start, 400)[0]))
+        by_layers.append((count, exact_alone(start, 400)[0]))
     return by_points, by_layers
 
 
@@ -194,7 +204,7 @@ def main() -> None:
     parser.add_argument("--bounds", type=int, default=1_000_000)
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
-    cost, engines = exact(context(), args.points, args.policies.split(","))
+    cost, engines = exact_alone(context(), args.points, args.policies.split(","))
     print(
         f"exact: {engines} in {cost.wall_s:.1f} s wall, {cost.cpu_s:.1f} s CPU; largest worker "
         f"{cost.peak_mib:.0f} MiB"

@@ -54,7 +54,7 @@ def test_every_point_is_a_row_and_infeasible_ones_say_why(program_path, tmp_path
     feasible = [row for row in found if row["status"] == "ok"]
     assert {(row["policy"], row["engine"]) for row in feasible} == {
         ("on_demand", "vector"),
-        ("oracle", "recurrence"),
+        ("oracle", "vector"),
     }
     for demand, oracle in zip(feasible[::2], feasible[1::2], strict=True):
         assert float(oracle["latency_mean_ps"]) <= float(demand["latency_mean_ps"])
