@@ -310,15 +310,17 @@ class AcceleratorSpec(Part):
         found: dict[str, int | float] = {}
         for part_name in type(self).model_fields:
             part = getattr(self, part_name)
-            if isinstance(part, Part):
-                for field, value in part:
-                    name = f"{part_name}.{field}"
-                    if not isinstance(value, int | float) or isinstance(value, bool):
-                        continue
-                    if field in part.derived() and name not in self.sources:
-                        continue
-                    if value != type(part).model_fields[field].default or name in self.sources:
-                        found[name] = value
+            if not isinstance(part, Part):
+                continue
+            derived, declared = part.derived(), type(part).model_fields
+            for field, value in part:
+                name = f"{part_name}.{field}"
+                if not isinstance(value, int | float) or isinstance(value, bool):
+                    continue
+                if name in self.sources or (
+                    field not in derived and value != declared[field].default
+                ):
+                    found[name] = value
         return found
 
     def assumed_fields(self) -> list[str]:

@@ -110,8 +110,9 @@ class DesignColumn:
     """All numbers of one design; made longer as structures are added. Equals itself alone."""
 
     def __init__(self, spec: AcceleratorSpec) -> None:
-        self.spec, self._dram = spec, memory_of(spec)
-        latencies = (self._dram.read_latency_ps, self._dram.write_latency_ps)
+        self.spec = spec
+        dram = self._dram = memory_of(spec)
+        latencies = (dram.read_latency_ps, dram.write_latency_ps)
         branch_ps = spec.branch_latency_ps
         common = (0, spec.descriptor_latency_ps, *latencies, branch_ps, branch_ps)
         self._rows = np.zeros((COLUMNS, len(common)), dtype=np.int64)
@@ -124,6 +125,10 @@ class DesignColumn:
             new = np.array([self._row(*key) for key in keys[known:]], dtype=np.int64)
             self._rows = np.concatenate((self._rows, new.T), axis=1)
         return self._rows
+
+    def forget(self) -> None:
+        """Let go of what the memory model remembers, a multiple of the numbers it found."""
+        self._dram = memory_of(self.spec)
 
     def _row(self, unit: str, amount: int, *rest: Any) -> tuple[int, ...]:
         spec = self.spec

@@ -29,8 +29,6 @@ from simulator.weight_bits import WeightBitsRule, with_weight_bits
 
 BITS_PREFIX, ACTIVATION_BITS_PREFIX = "bits.", "activation_bits."
 RUN_OPTIONS = ("workload", "policy", "placement")
-SPECS_KEPT = 4096
-"""As many as points are looked ahead for: points of other policies ask for the same ones."""
 """Axes that are no fields of the spec, beside bits.PATTERN and activation_bits.PATTERN."""
 
 
@@ -170,7 +168,7 @@ class Context:
 
     @cached_property
     def _caches(self) -> tuple[Any, Any, Any]:
-        return lru_cache(SPECS_KEPT)(self._make_spec), lru_cache(64)(self._make_workload), {}
+        return lru_cache(256)(self._make_spec), lru_cache(64)(self._make_workload), {}
 
     def _spec(self, overrides: tuple[tuple[str, Value], ...]) -> tuple[AcceleratorSpec, str]:
         # 1 and 1.0 and True are one key to a cache but not to a spec.

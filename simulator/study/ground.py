@@ -23,9 +23,9 @@ from simulator.mapping.plan import MappingProblem, Plan
 from simulator.mapping.scheduler import Scheduler
 from simulator.spec import AcceleratorSpec
 
-DESIGNS_KEPT = 1024
+DESIGNS_KEPT = 256
 WORKS_KEPT = 64
-"""Columns of designs (about 0.5 MB each), and totals of routes, that are remembered."""
+"""Columns of designs (about 0.2 MB each), and totals of routes, that are remembered."""
 
 
 class Ground:

@@ -76,7 +76,6 @@ def peak_bytes(context, path, count: int) -> int:
 def test_memory_is_flat_in_the_number_of_points(context, tmp_path, monkeypatch):
     monkeypatch.setattr("simulator.study.execute.SCAN_AT_ONCE", 100)
     monkeypatch.setattr("simulator.study.execute.LARGEST_CHUNK", 50)
-    monkeypatch.setattr("simulator.study.context.SPECS_KEPT", 100)
     few = peak_bytes(context, tmp_path / "few.sqlite", 400)
     many = peak_bytes(context, tmp_path / "many.sqlite", 1600)
     assert many < 1.15 * few + 100_000
