@@ -117,18 +117,21 @@ class DesignColumn:
         common = (0, spec.descriptor_latency_ps, *latencies, branch_ps, branch_ps)
         self._rows = np.zeros((COLUMNS, len(common)), dtype=np.int64)
         self._rows[0] = common
+        self._is_full = False
 
     def rows(self, keys: Sequence[tuple[Any, ...]]) -> Numbers:
         """Shape (columns, numbers): the common ones, then those of the keys."""
         known = self._rows.shape[1] - len(Common)
         if len(keys) > known:
             new = np.array([self._row(*key) for key in keys[known:]], dtype=np.int64)
+            self._is_full = True
             self._rows = np.concatenate((self._rows, new.T), axis=1)
         return self._rows
 
     def forget(self) -> None:
         """Let go of what the memory model remembers, a multiple of the numbers it found."""
-        self._dram = memory_of(self.spec)
+        if self._is_full:
+            self._dram, self._is_full = memory_of(self.spec), False
 
     def _row(self, unit: str, amount: int, *rest: Any) -> tuple[int, ...]:
         spec = self.spec

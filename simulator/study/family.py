@@ -106,8 +106,7 @@ class Family:
         for weights in sharing_a_plan(self.policy, self.weights) if possible else ():
             for place, part in _Search(self, designs, weights).run(possible).items():
                 found[place] = _together(found[place], part)
-        for design in designs:
-            design.forget()
+        self.ground.forget()
         return [found.get(place, NO_PLAN) for place in places]
 
     def latencies(self, demands: Sequence[Demand]) -> tuple[Times, Times]:

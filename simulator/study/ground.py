@@ -24,8 +24,10 @@ from simulator.mapping.scheduler import Scheduler
 from simulator.spec import AcceleratorSpec
 
 DESIGNS_KEPT = 256
+MODELS_KEPT = 32
 WORKS_KEPT = 64
-"""Columns of designs (about 0.2 MB each), and totals of routes, that are remembered."""
+"""Columns of designs (0.15 MB each), their memory models (0.5 MB), and totals of routes that are
+remembered."""
 
 
 class Ground:
@@ -72,6 +74,11 @@ class Ground:
         while len(self._columns) > DESIGNS_KEPT:
             del self._columns[next(iter(self._columns))]
         return found
+
+    def forget(self) -> None:
+        """Keep the memory models of the designs used last alone."""
+        for design in list(self._columns.values())[:-MODELS_KEPT]:
+            design.forget()
 
     def table(self, designs: Sequence[DesignColumn]) -> DesignTable:
         """All durations that structures so far refer to."""
