@@ -19,8 +19,9 @@ SCALE-Sim would take the better part of an hour for the network, so it runs one 
 | ZigZag | the best loop order and memory levels of each layer by a cost model, alone |
 | SCALE-Sim | every operand address of a systolic array, cycle by cycle; scratchpad demand |
 
-Ours is timed twice: by the event engine, which `run` uses, and by the recurrence in its place,
-which yields the same result.
+Ours is timed three times: by the event engine, which `run` uses; by the recurrence in its place,
+which yields the same result; and in a sweep of 400 designs that differ in bandwidth and capacity,
+per design, everything included but the compiling of kernels. Peers start anew for every design.
 """
 
 from __future__ import annotations
@@ -37,23 +38,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from simulator.compile import compile_program
 from simulator.derive import derive_result
 from simulator.fast.recurrence import replay_with_peak
 from simulator.ir import MAC_OPS, Layer, Op, Program, Segment, Workload
 from simulator.mapping.allocator import allocate
-from simulator.policy import Policy
+from simulator.policy import Policy, PolicyChoice
 from simulator.program_file import workload_from_json
 from simulator.result import InferenceResult
 from simulator.routes import draw_routes
 from simulator.simulation import run_workload
 from simulator.spec import AcceleratorSpec
 from simulator.spec_file import load_spec
+from simulator.study.context import Context, count_routes
+from simulator.study.outcome import Outcome
+from simulator.study.vector import evaluate_together
 
 ROOT = Path(__file__).parent.parent
 SOME_LAYERS = ("layer4.1.conv1",)
 """What SCALE-Sim runs: the 1x1 convolution from 2048 to 512 channels, about a minute of it."""
 REPEATS = 9
+SIDE = 20
 HEADLINE = "gaussian"
 """Of `vela_networks.Weights`, the ones that are distributed as a trained network's are."""
 
@@ -122,13 +129,41 @@ def ours_s(workload: Workload, spec_name: str) -> dict[str, float]:
         results.append(replace(result, event_count=0))
         found[infer.__name__.replace("_", " ")] = sorted(times)[REPEATS // 2]
     assert results[0] == results[1], "the recurrence does not agree with the events"
+    found["in a sweep"] = in_a_sweep_s(workload, spec)
     return found
 
 
+def in_a_sweep_s(workload: Workload, spec: AcceleratorSpec) -> float:
+    """CPU seconds per design of SIDE bandwidths times SIDE capacities, half to twice the spec's."""
+    factors = np.geomspace(0.5, 2, SIDE)
+    rates = (factors * spec.dram.peak_bytes_per_s).astype(int).tolist()
+    unit_kib = spec.scratchpad.banks
+    sizes = (factors * spec.scratchpad.capacity_kib / unit_kib).astype(int) * unit_kib
+    for designs in (1, SIDE * SIDE):  # the first one loads machine code
+        forget()
+        context = Context(
+            spec,
+            (workload,),
+            {workload.name: count_routes(draw_routes(workload, 1, 0))},
+            PolicyChoice(Policy.ON_DEMAND),
+            "stream",
+        )
+        began_s = time.process_time()
+        points = [
+            {"dram.peak_bytes_per_s": rate, "scratchpad.capacity_kib": size}
+            for size in sizes.tolist()
+            for rate in rates
+        ]
+        outcomes = evaluate_together([context.scenario(point) for point in points[:designs]])
+        took_s = time.process_time() - began_s
+    assert all(isinstance(outcome, Outcome) for outcome in outcomes)
+    return took_s / len(outcomes)
+
+
 def forget() -> None:
-    """Empty every cache of the simulator's modules, and throw away what that leaves."""
+    """Empty every cache of the simulator's modules, machine code aside; collect what is left."""
     for name, module in list(sys.modules.items()):
-        if name.startswith("simulator"):
+        if name.startswith("simulator") and name != "simulator.fast.compiled":
             for value in vars(module).values():
                 if hasattr(value, "cache_clear"):
                     value.cache_clear()
@@ -250,7 +285,7 @@ def vela_s(python: Path, weights: str, core: Sequence[str] = ()) -> float:
 def report(peer: str, theirs_s: float, own_s: Mapping[str, float], on: str) -> None:
     """One line of the comparison."""
     ours = ", ".join(
-        f"{each_s:.3f} s {way} ({theirs_s / each_s:,.0f} x)" for way, each_s in own_s.items()
+        f"{each_s:.4f} s {way} ({theirs_s / each_s:,.0f} x)" for way, each_s in own_s.items()
     )
     print(f"{peer}: {theirs_s:.1f} s, ours {ours}, on {on}")
 
