@@ -63,9 +63,6 @@ def derive_result(
     )
 
 
-KINDS = tuple(TransferKind)
-
-
 @dataclass(frozen=True)
 class _Totals:
     """Sums over the tiles and commands of each layer.
@@ -107,7 +104,7 @@ class _Totals:
             each: list[int] = found.tolist()
             return each
 
-        of_kind = {kind: np.array([own is kind for own in commands.kind]) for kind in KINDS}
+        of_kind = {kind: np.array([own is kind for own in commands.kind]) for kind in TransferKind}
         return cls(
             compute_ps,
             stalls,

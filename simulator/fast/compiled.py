@@ -15,8 +15,9 @@ Kernel = TypeVar("Kernel", bound=Callable[..., object])
 def compiled(kernel: Kernel) -> Kernel:
     """A kernel that takes NumPy arrays, compiled at its first call and kept on disk.
 
-    So is what it calls of its own module; it may call nothing else, for Numba keeps machine code as
-    long as that one file has not changed. Importing this module does not import Numba.
+    So is what it calls of its own module. It may call nothing else, and take no number from
+    elsewhere that might change (NONE may not): Numba keeps machine code as long as that one file
+    stays the same. Importing this module does not import Numba.
     """
     functions = _module(kernel.__module__)
     return cast("Kernel", functions.get(kernel.__name__, kernel))

@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 
 Column = Any
 """One integer per tile, command or entry: a sequence, or an array of 64-bit integers."""
-UNCAUSED, BY_ROUTE, BY_SPACE = 0, 1, 2
-"""What a command's release waited for, as far as it matters: neither, the route, or space."""
 
 
 class Tiles(NamedTuple):
@@ -29,7 +27,7 @@ class Tiles(NamedTuple):
 
 
 class Commands(NamedTuple):
-    """Per command, as in `CommandColumns`; `cause` is one of the three codes.
+    """Per command, as in `CommandColumns`; `cause` is a code of `kernels.shares`.
 
     `entry` may have fetched it early. `before` is the branch before whose decision it is issued,
     though released after other code. `buffer_bytes` are taken from its issue on.

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from simulator.kernels.columns import BY_ROUTE, UNCAUSED, Column, Times, Work
+from simulator.kernels.columns import Column, Times, Work
 from simulator.mapping.schedule import NONE
+
+UNCAUSED, BY_ROUTE, BY_SPACE = 0, 1, 2
+"""What a command's release waited for, as far as it matters: neither, the route, or space."""
 
 
 class Shares(NamedTuple):

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.kernels.columns import (
-    BY_ROUTE,
-    BY_SPACE,
-    UNCAUSED,
     Branches,
     Column,
     Commands,
@@ -20,6 +17,7 @@ from simulator.kernels.columns import (
     Times,
     Work,
 )
+from simulator.kernels.shares import BY_ROUTE, BY_SPACE, UNCAUSED
 from simulator.mapping.schedule import NONE, ReleaseCause, Schedule, Speculation
 from simulator.mapping.tiles import TransferKind
 

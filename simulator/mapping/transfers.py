@@ -2,8 +2,8 @@
 
 The weights of a group are stored in the order in which its tiling fetches them, as a compiler
 does, so that a tile is one extent, unless the layout itself cuts them (`simulator.mapping.layout`).
-Every activation tensor has a region of its own that starts on
-a row; its tiles lie in it in the order in which they are moved.
+Every activation tensor has a region of its own that starts on a row; its tiles lie in it in the
+order in which they are moved.
 """
 
 from __future__ import annotations
@@ -80,20 +80,20 @@ class TransferCosts:
             moves.repeats.tolist(),
             strict=True,
         )
-        pieces, extents = self._pieces, self._extents
-        costs = []
-        for group, is_weight, is_write, n_bytes, at, repeats in rows:
-            if is_weight:
-                cost = pieces.get((names[group], at, n_bytes, repeats))
-                if cost is None:
-                    cost = self.weights(names[group], at, n_bytes, repeats)
-            else:
-                cost = extents.get((at, n_bytes, is_write))
-                if cost is None:
-                    cost = self.dram.transfer_cost(Transfer(at, n_bytes, bool(is_write)))
-                    extents[at, n_bytes, is_write] = cost
-            costs.append(cost)
-        return costs
+        return [
+            self.weights(names[group], at, n_bytes, repeats)
+            if is_weight
+            else self._activations(at, n_bytes, is_write)
+            for group, is_weight, is_write, n_bytes, at, repeats in rows
+        ]
+
+    def _activations(self, address: int, n_bytes: int, is_write: int) -> TransferCost:
+        key = (address, n_bytes, is_write)
+        found = self._extents.get(key)
+        if found is None:
+            transfer = Transfer(address, n_bytes, bool(is_write))
+            found = self._extents[key] = self.dram.transfer_cost(transfer)
+        return found
 
     def _addresses(self, groups: Sequence[GroupPlan], moves: Moves) -> Whole:
         """Of activations: after what the group has moved of them before, in a region of its own.

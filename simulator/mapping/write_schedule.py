@@ -9,12 +9,7 @@ import numpy as np
 
 from simulator.mapping.place_loads import CAUSES, DATA
 from simulator.mapping.placing import Placing
-from simulator.mapping.schedule import (
-    NONE,
-    CommandColumns,
-    Schedule,
-    TileColumns,
-)
+from simulator.mapping.schedule import NONE, CommandColumns, Schedule, TileColumns
 from simulator.mapping.speculation import CommandLinks, speculation_columns
 from simulator.mapping.tiles import TransferKind, Whole
 from simulator.mapping.transfers import Moves, TransferCosts
@@ -57,12 +52,8 @@ def write_schedule(placing: Placing, spec: AcceleratorSpec, costs: TransferCosts
     free_bytes = tuple(speculation.free_bytes(tile) for tile in route.decisions)
     promoted = commands.entry != NONE
     links = CommandLinks(
-        promoted=dict(
-            zip(commands.entry[promoted].tolist(), numbers[promoted].tolist(), strict=True)
-        ),
-        store_command=dict(
-            zip(commands.tile[stores].tolist(), numbers[stores].tolist(), strict=True)
-        ),
+        promoted=_by(commands.entry[promoted], numbers[promoted]),
+        store_command=_by(commands.tile[stores], numbers[stores]),
         command_fence=tuple(commands.fence.tolist()),
         tile_fence=speculation.tile_fences(),
     )

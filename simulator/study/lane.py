@@ -21,6 +21,7 @@ from simulator.kernels.replay import replay, timed
 from simulator.kernels.shares import Shares, partition
 from simulator.result import StallKind
 from simulator.speculated import SpeculatedCounts
+from simulator.stalls import CHARGED
 
 Picoseconds = NDArray[np.int64]
 
@@ -117,8 +118,7 @@ def _lane(
     done_ps = compiled(partition)(work, times, n_bursts, Shares(*columns))
     compute_ps, *stalls_ps = columns.sum(axis=1).tolist()
     stalls: dict[StallKind, int] = dict.fromkeys(StallKind, 0)
-    for name, time_ps in zip(Shares._fields[1:], stalls_ps, strict=True):
-        stalls[StallKind(name)] = time_ps
+    stalls |= dict(zip(CHARGED, stalls_ps, strict=True))
     stalls[StallKind.DRAIN] = latency_ps - int(done_ps)
     peak = compiled(peak_bytes)(work, times, structure.freed_bytes, structure.between_bytes)
     if peak == SAME_INSTANT:

@@ -97,6 +97,19 @@ def test_what_is_refused_says_why(context: Context) -> None:
     assert "no plan fits" in str(refusal)
 
 
+def test_what_leaves_64_bits_is_refused_where_a_policy_speculates(context: Context) -> None:
+    huge = {"scratchpad.capacity_kib": 2**18, "dram.peak_bytes_per_s": 10**9}
+    demand, guess = (
+        context.scenario({**huge, "policy": policy}) for policy in ("on_demand", "most_probable")
+    )
+    # 2**28 bytes at a byte per ns are 2**28 * 1,000 ps: the product is above 2**58.
+    (refusal,) = evaluate_together([guess])
+    assert "leave 64 bits" in str(refusal)
+    (outcome,) = evaluate_together([demand])
+    assert isinstance(outcome, Outcome)
+    assert outcome.metrics == by_events(demand).metrics
+
+
 @settings(max_examples=10)
 @given(straight_programs(), devices(), st.sampled_from(list(Policy)))
 def test_straight_programs(program: Program, spec: AcceleratorSpec, policy: Policy) -> None:
